@@ -1,0 +1,227 @@
+"""A project: everything that was declared, and the formulas that its scorecards amount to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+
+from retinue.errors import Place
+from retinue.project.declaration import Declaration, When
+from retinue.project.metrics import AnyMetric, needs
+from retinue.project.scorecards import Scorecard
+from retinue.project.sources import Accounts, People, Rates, Source
+
+#: Part of every fingerprint: raise it when the same declarations score differently.
+SEMANTICS = 1
+
+#: Lower edges of the default tenure buckets, in days.
+TENURE_BUCKETS = (0, 30, 90, 180, 365, 730)
+
+
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('write a time of day such as "06:00"')
+    return timedelta(hours=int(match[1]), minutes=int(match[2]))
+
+
+def _show_time(value: timedelta) -> str:
+    minutes = int(value.total_seconds()) // 60
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+TimeOfDay = Annotated[
+    timedelta,
+    BeforeValidator(_time_of_day),
+    PlainSerializer(_show_time, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["06:00"]}),
+]
+
+
+class Stage(Declaration):
+    """A stage of the lifecycle; the first whose `when` holds is an account's own."""
+
+    stage: str
+    when: When | None = None
+
+
+class Settings(Declaration):
+    """What `retinue.yaml` says."""
+
+    project: str
+    timezone: str = "UTC"
+    day_closes: TimeOfDay = Field(default="00:00", validate_default=True)
+    currency: str | None = None
+    rates: Rates | None = None
+    engine: str = "duckdb"
+    memory_limit: str | None = None
+    home: str = ".retinue"
+    store: str | None = None
+    accounts: Accounts
+    people: People | None = None
+    facts: dict[str, Source] = {}
+    stages: tuple[Stage, ...] = ()
+    scorecards: tuple[str, ...] = ()
+    tenure_buckets: tuple[int, ...] = TENURE_BUCKETS
+    grades: dict[str, float] = {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"unknown timezone {value!r}; write one such as Europe/Berlin") from None
+        return value
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One scorecard with all that its numbers depend on; identified by its fingerprint.
+
+    It is kept in the manifest of every run that used it, and can be scored again from there
+    after the project has moved on.
+    """
+
+    scorecard: Scorecard
+    metrics: dict[str, AnyMetric]
+    stages: tuple[Stage, ...] = ()
+    tenure_buckets: tuple[int, ...] = TENURE_BUCKETS
+    sql: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "semantics": SEMANTICS,
+            "scorecard": self.scorecard.model_dump(mode="json"),
+            "metrics": {k: m.model_dump(mode="json") for k, m in sorted(self.metrics.items())},
+            "stages": [stage.model_dump(mode="json") for stage in self.stages],
+            "tenure_buckets": list(self.tenure_buckets),
+            "sql": self.sql,
+        }
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> Formula:
+        from pydantic import TypeAdapter
+
+        one_metric: TypeAdapter[Any] = TypeAdapter(AnyMetric)
+        stated = {k: {a: b for a, b in m.items() if b is not None} for k, m in told["metrics"].items()}
+        return cls(
+            scorecard=Scorecard.model_validate(told["scorecard"]),
+            metrics={k: one_metric.validate_python(m) for k, m in stated.items()},
+            stages=tuple(Stage.model_validate(stage) for stage in told["stages"]),
+            tenure_buckets=tuple(told["tenure_buckets"]),
+            sql=told["sql"],
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of the SHA-256 of the canonical declarations, labels excluded."""
+        text = json.dumps(_scoring_part(self.to_dict()), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_WORDS_ONLY = {"label", "description", "advice", "unit", "indicator"}
+
+
+def _scoring_part(value: Any) -> Any:
+    """`value` without the keys that only change what is shown."""
+    if isinstance(value, dict):
+        return {k: _scoring_part(v) for k, v in value.items() if k not in _WORDS_ONLY}
+    if isinstance(value, list):
+        return [_scoring_part(v) for v in value]
+    return value
+
+
+@dataclass(frozen=True)
+class Project:
+    """Declarations as loaded from a folder. `scorecards` are in the order of matching."""
+
+    root: Path
+    settings: Settings
+    metrics: dict[str, AnyMetric]
+    scorecards: tuple[Scorecard, ...]
+    texts: dict[str, str] = field(default_factory=dict)
+    places: dict[tuple[str | int, ...], Place] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """Folder of published runs and of the default store."""
+        return self.root / self.settings.home
+
+    @property
+    def store_url(self) -> str:
+        return self.settings.store or f"sqlite:///{self.home / 'retinue.db'}"
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The declared facts, plus `people` where people are declared."""
+        people = self.settings.people
+        if people is None:
+            return dict(self.settings.facts)
+        return {**self.settings.facts, "people": people_source(people)}
+
+    def formula(self, scorecard: Scorecard) -> Formula:
+        from retinue.project.references import metrics_of
+
+        names = metrics_of(scorecard, self)
+        metrics = {name: self.metrics[name] for name in names}
+        sql = {
+            m.sql: self.texts[m.sql] for m in metrics.values() if m.kind == "sql" and m.sql in self.texts
+        }
+        return Formula(
+            scorecard=scorecard,
+            metrics=metrics,
+            stages=self.settings.stages,
+            tenure_buckets=self.settings.tenure_buckets,
+            sql=sql,
+        )
+
+    @cached_property
+    def formulas(self) -> tuple[Formula, ...]:
+        """One per scorecard, in the order of matching."""
+        return tuple(self.formula(card) for card in self.scorecards)
+
+
+def people_source(people: People) -> Source:
+    """The table of people as a source: a row is open from `from` until `until`."""
+    told = people.model_dump(exclude={"person", "role", "from_", "until"}, exclude_none=True)
+    columns = {"person": {"column": people.person}, **told.pop("columns", {})}
+    if people.role:
+        columns["role"] = {"column": people.role}
+    start = people.from_.model_dump(exclude_none=True) if people.from_ else {"column": ""}
+    return Source.model_validate(
+        {
+            **told,
+            "columns": columns,
+            "occurred_at": start,
+            "ends_at": people.until.model_dump(exclude_none=True) if people.until else None,
+            "user": people.person,
+        }
+    )
+
+
+def closure(names: set[str], metrics: dict[str, AnyMetric]) -> list[str]:
+    """`names` and every metric that they are made of, parts before wholes."""
+    ordered: dict[str, None] = {}
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        if name in ordered or name in above or name not in metrics:
+            return
+        for part in needs(metrics[name]):
+            visit(part, (*above, name))
+        ordered[name] = None
+
+    for name in sorted(names):
+        visit(name, ())
+    return list(ordered)

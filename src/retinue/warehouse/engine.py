@@ -1,0 +1,85 @@
+"""The engine: where set-based work is done. DuckDB in process, in memory, one per run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from retinue.errors import RunError
+from retinue.project.project import Project
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A connection of one run. Tables that it stores live as long as it does."""
+
+    con: Any
+    stored: dict[str, str] = field(default_factory=dict)
+
+    def store(self, name: str, expression: ir.Table) -> ir.Table:
+        """Compute `expression` once and keep the result as a temporary table."""
+        number = len(self.stored)
+        unique = f"r{number}_{name}"
+        self.stored[unique] = name
+        return self.con.create_table(unique, expression, temp=True)
+
+    def drop(self, *tables: ir.Table) -> None:
+        """Give back the room of stored tables that are no longer needed."""
+        for table in tables:
+            name = table.get_name()
+            if self.stored.pop(name, None) is not None:
+                self.con.drop_table(name, force=True)
+
+    def memory(self, table: pa.Table) -> ir.Table:
+        """A table of this process as a table of the engine."""
+        return self.store("memory", ibis.memtable(table))
+
+    def arrow(self, expression: ir.Table) -> pa.Table:
+        return expression.to_pyarrow()
+
+    def close(self) -> None:
+        self.con.disconnect()
+
+
+@contextmanager
+def connect(project: Project, *, threads: int | None = None) -> Iterator[Engine]:
+    """An engine for one run; days are counted in the project's timezone.
+
+    Memory is bounded by the project's `memory_limit`, half of the machine by default; what
+    does not fit spills into a temporary folder that goes with the engine.
+    """
+    if project.settings.engine != "duckdb":
+        raise RunError(
+            f"engine {project.settings.engine!r} is not supported yet", hint="write `engine: duckdb`"
+        )
+    with tempfile.TemporaryDirectory(prefix="retinue-") as spill:
+        con = ibis.duckdb.connect(
+            ":memory:",
+            threads=threads or os.cpu_count() or 1,
+            memory_limit=project.settings.memory_limit or half_of_memory(),
+            temp_directory=str(Path(spill)),
+        )
+        # Ibis has no setting for these; the names are constants of ours.
+        con.con.execute("SET TimeZone = $zone", {"zone": project.settings.timezone})
+        con.con.execute("SET autoinstall_known_extensions = false")
+        con.con.execute("SET autoload_known_extensions = false")
+        engine = Engine(con)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def half_of_memory() -> str:
+    """Half of the machine's memory as DuckDB says it, such as `8192MiB`."""
+    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    return f"{max(pages * size // 2 // 2**20, 512)}MiB"
