@@ -19,7 +19,7 @@ class Period:
     unit: Literal["d", "w"] = "d"
 
     @classmethod
-    def parse(cls, text: str | Period) -> Period:
+    def parse(cls, text: object) -> Period:
         """Raises ValueError for anything but a whole number followed by `d` or `w`."""
         if isinstance(text, Period):
             return text

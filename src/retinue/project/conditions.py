@@ -22,7 +22,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 Value: TypeAlias = "str | float | int | bool"
 Condition: TypeAlias = "Comparison | Membership | Missing | Every | Some | Not"
@@ -146,7 +146,7 @@ def _show_value(value: Value) -> str:
     return repr(value)
 
 
-def where_mapping(mapping: dict[str, Value | list[Value]]) -> Condition:
+def where_mapping(mapping: dict[str, Any]) -> Condition:
     """`{event: [login, edit], beta: false}` as a condition: all keys hold, a list means any of.
 
     Raises ValueError for anything that is not a value.
@@ -182,7 +182,7 @@ class _Parser:
             if match is None:
                 start = next(n for n in range(at, end) if not text[n].isspace())
                 raise ValueError(self._wrong(f"unexpected {text[start]!r}", start))
-            kind = cast(str, match.lastgroup)
+            kind = cast("str", match.lastgroup)
             self.tokens.append((kind, match[kind], match.start(kind)))
             at = match.end()
         self.at = 0
@@ -220,9 +220,7 @@ class _Parser:
     def some(self) -> Condition:
         return self._joined("or", lambda: self._joined("and", self._negated, Every), Some)
 
-    def _joined(
-        self, word: str, part: Callable[[], Condition], join: type[Every] | type[Some]
-    ) -> Condition:
+    def _joined(self, word: str, part: Callable[[], Condition], join: type[Every | Some]) -> Condition:
         parts = [part()]
         while self._accept(word):
             parts.append(part())
@@ -263,7 +261,7 @@ class _Parser:
         kind, op, position = self._take()
         if kind != "op":
             raise ValueError(self._wrong(f"expected a comparison, found {op!r}", position))
-        return Comparison(name, cast(Operator, _ALIASES.get(op, op)), self._value())
+        return Comparison(name, cast("Operator", _ALIASES.get(op, op)), self._value())
 
     def _values(self) -> tuple[Value, ...]:
         self._expect("(")

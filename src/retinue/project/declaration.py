@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 from retinue.period import Period
 from retinue.project import conditions
@@ -16,16 +17,6 @@ class Declaration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _condition(value: Any) -> Any:
-    if isinstance(value, str):
-        return conditions.parse(value)
-    if isinstance(value, dict) and value:
-        return conditions.where_mapping(value)
-    if isinstance(value, CONDITION_TYPES):
-        return value
-    raise ValueError("write a condition such as `plan = pro and seats > 5`")
-
-
 CONDITION_TYPES = (
     conditions.Comparison,
     conditions.Membership,
@@ -35,22 +26,85 @@ CONDITION_TYPES = (
     conditions.Not,
 )
 
+#: Longer spans are mistakes, and would leave the range of dates.
+_MOST_DAYS = 36525
+
+
+def _when(value: Any) -> Any:
+    if isinstance(value, str):
+        return conditions.parse(value)
+    if isinstance(value, CONDITION_TYPES):
+        return value
+    raise ValueError("write a condition such as `overdue_amount > 0 and segment = smb`")
+
+
+def _where(value: Any) -> Any:
+    if isinstance(value, dict) and value:
+        return conditions.where_mapping(value)
+    if isinstance(value, str | CONDITION_TYPES):
+        return _when(value)
+    raise ValueError("write columns and values such as `{event: [login, edit]}`, or a condition")
+
+
+def _period(value: Any) -> Period:
+    period = Period.parse(value)
+    if period.days > _MOST_DAYS:
+        raise ValueError(f"{value} is longer than a hundred years")
+    return period
+
+
+def _lasting(period: Period) -> Period:
+    if period.days < 1:
+        raise ValueError("this needs at least one day: `1d`")
+    return period
+
+
+def _day(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value) if len(value) == 10 else date.fromisoformat("")
+    except (TypeError, ValueError):
+        raise ValueError(f"not a date: {value!r}; write one such as 2024-03-31") from None
+
+
+_PERIOD_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": r"^\s*\d+\s*[dw]\s*$", "examples": ["28d", "8w"]}
+)
+_WHERE_VALUE = {"type": ["string", "number", "boolean"]}
+
 # Serialised in one canonical form, so that two ways to write a condition share a fingerprint.
 When = Annotated[
     Any,
-    BeforeValidator(_condition),
+    BeforeValidator(_when),
     PlainSerializer(conditions.show, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["overdue_amount > 0"]}),
+    WithJsonSchema({"type": "string", "minLength": 1, "examples": ["overdue_amount > 0"]}),
 ]
 Where = Annotated[
     Any,
-    BeforeValidator(_condition),
+    BeforeValidator(_where),
     PlainSerializer(conditions.show, return_type=str),
-    WithJsonSchema({"type": ["string", "object"], "examples": [{"event": ["login", "edit"]}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "additionalProperties": {
+                        "anyOf": [_WHERE_VALUE, {"type": "array", "minItems": 1, "items": _WHERE_VALUE}]
+                    },
+                },
+            ],
+            "examples": [{"event": ["login", "edit"]}, "plan = pro and seats > 5"],
+        }
+    ),
 ]
-Span = Annotated[
-    Period,
-    BeforeValidator(Period.parse),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+[dw]$", "examples": ["28d", "8w"]}),
+Span = Annotated[Period, BeforeValidator(_period), PlainSerializer(str, return_type=str), _PERIOD_SCHEMA]
+#: A span of at least one day.
+Length = Annotated[Span, AfterValidator(_lasting)]
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2024-03-31"]}),
 ]

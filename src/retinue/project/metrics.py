@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from retinue.project.declaration import Declaration, Span, Where
+from retinue.project.declaration import Declaration, Length, Span, Where
 
 
 class MetricBase(Declaration):
@@ -32,7 +32,7 @@ class Count(MetricBase):
 
     kind: ClassVar[str] = "count"
     count: str
-    window: Span | None = None
+    window: Length | None = None
     where: Where | None = None
 
 
@@ -41,7 +41,7 @@ class Sum(MetricBase):
 
     kind: ClassVar[str] = "sum"
     sum: str
-    window: Span | None = None
+    window: Length | None = None
     where: Where | None = None
 
 
@@ -50,7 +50,7 @@ class Mean(MetricBase):
 
     kind: ClassVar[str] = "mean"
     mean: str
-    window: Span | None = None
+    window: Length | None = None
     where: Where | None = None
 
 
@@ -59,7 +59,7 @@ class Distinct(MetricBase):
 
     kind: ClassVar[str] = "distinct"
     distinct: str
-    window: Span | None = None
+    window: Length | None = None
     where: Where | None = None
 
 
@@ -69,7 +69,7 @@ class Active(MetricBase):
     kind: ClassVar[str] = "active"
     active: str
     every: Literal["day", "week"] = "day"
-    window: Span
+    window: Length
     where: Where | None = None
 
     @model_validator(mode="after")
@@ -102,8 +102,8 @@ class Change(MetricBase):
 
     kind: ClassVar[str] = "change"
     change: Changed
-    window: Span
-    baseline: Span
+    window: Length
+    baseline: Length
     gap: Span | None = None
     where: Where | None = None
 
@@ -167,7 +167,7 @@ class Milestone(Declaration):
 
     source: str
     where: Where | None = None
-    due: Span | None = None
+    due: Length | None = None
 
 
 class Milestones(MetricBase):

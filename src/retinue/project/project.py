@@ -10,15 +10,16 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
 
 from retinue.errors import Place
 from retinue.project.declaration import Declaration, When
-from retinue.project.metrics import AnyMetric, needs
+from retinue.project.metrics import AnyMetric, Sql, needs
 from retinue.project.scorecards import Scorecard
-from retinue.project.sources import Accounts, People, Rates, Source
+from retinue.project.sources import Accounts, People, Rates, Source, Timezone
+
+ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
 
 #: Part of every fingerprint: raise it when the same declarations score differently.
 SEMANTICS = 1
@@ -60,7 +61,7 @@ class Settings(Declaration):
     """What `retinue.yaml` says."""
 
     project: str
-    timezone: str = "UTC"
+    timezone: Timezone = "UTC"
     day_closes: TimeOfDay = Field(default="00:00", validate_default=True)
     currency: str | None = None
     rates: Rates | None = None
@@ -75,15 +76,6 @@ class Settings(Declaration):
     scorecards: tuple[str, ...] = ()
     tenure_buckets: tuple[int, ...] = TENURE_BUCKETS
     grades: dict[str, float] = {}
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"unknown timezone {value!r}; write one such as Europe/Berlin") from None
-        return value
 
 
 @dataclass(frozen=True)
@@ -112,13 +104,10 @@ class Formula:
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Formula:
-        from pydantic import TypeAdapter
-
-        one_metric: TypeAdapter[Any] = TypeAdapter(AnyMetric)
         stated = {k: {a: b for a, b in m.items() if b is not None} for k, m in told["metrics"].items()}
         return cls(
             scorecard=Scorecard.model_validate(told["scorecard"]),
-            metrics={k: one_metric.validate_python(m) for k, m in stated.items()},
+            metrics={k: ONE_METRIC.validate_python(m) for k, m in stated.items()},
             stages=tuple(Stage.model_validate(stage) for stage in told["stages"]),
             tenure_buckets=tuple(told["tenure_buckets"]),
             sql=told["sql"],
@@ -131,21 +120,31 @@ class Formula:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_WORDS_ONLY = {"label", "description", "advice", "unit", "indicator"}
+def _scoring_part(told: dict[str, Any]) -> dict[str, Any]:
+    """A formula without the words that only change what is shown."""
+    card = _without(told["scorecard"], "label", "description")
+    components = {}
+    for name, component in card["components"].items():
+        measures = {k: _without(m, "advice") for k, m in component["measures"].items()}
+        components[name] = {**_without(component, "label", "advice"), "measures": measures}
+    metrics = {
+        name: _without(metric, "label", "description", "unit", "indicator")
+        for name, metric in told["metrics"].items()
+    }
+    return {**told, "scorecard": {**card, "components": components}, "metrics": metrics}
 
 
-def _scoring_part(value: Any) -> Any:
-    """`value` without the keys that only change what is shown."""
-    if isinstance(value, dict):
-        return {k: _scoring_part(v) for k, v in value.items() if k not in _WORDS_ONLY}
-    if isinstance(value, list):
-        return [_scoring_part(v) for v in value]
-    return value
+def _without(told: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in told.items() if key not in keys}
 
 
 @dataclass(frozen=True)
 class Project:
-    """Declarations as loaded from a folder. `scorecards` are in the order of matching."""
+    """Declarations as loaded from a folder. `scorecards` are in the order of matching.
+
+    `texts` holds every file read, by its path in the project. `places` is keyed by
+    ("settings", key, ...), ("metrics", name, key, ...) and ("scorecards", name, key, ...).
+    """
 
     root: Path
     settings: Settings
@@ -153,6 +152,13 @@ class Project:
     scorecards: tuple[Scorecard, ...]
     texts: dict[str, str] = field(default_factory=dict)
     places: dict[tuple[str | int, ...], Place] = field(default_factory=dict)
+
+    def place(self, *path: str | int) -> Place | None:
+        """Where the declaration at `path` stands, or the nearest one above it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.places:
+                return self.places[path[:length]]
+        return None
 
     @property
     def home(self) -> Path:
@@ -176,9 +182,8 @@ class Project:
 
         names = metrics_of(scorecard, self)
         metrics = {name: self.metrics[name] for name in names}
-        sql = {
-            m.sql: self.texts[m.sql] for m in metrics.values() if m.kind == "sql" and m.sql in self.texts
-        }
+        files = [m.sql for m in metrics.values() if isinstance(m, Sql)]
+        sql = {file: self.texts[file] for file in files if file in self.texts}
         return Formula(
             scorecard=scorecard,
             metrics=metrics,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retinue.project import conditions
-from retinue.project.scorecards import Scorecard, TenureStep
+from retinue.project.scorecards import Cap, Floor, Scorecard, TenureStep
 
 if TYPE_CHECKING:
     from retinue.project.project import Project
@@ -19,7 +19,7 @@ ROLL_UP = "children_score"
 
 def condition_names(scorecard: Scorecard) -> set[str]:
     """Names used by the caps and floors of a scorecard."""
-    rules = [*scorecard.caps, *scorecard.floors]
+    rules: list[Cap | Floor] = [*scorecard.caps, *scorecard.floors]
     return {name for rule in rules for name in conditions.names(rule.when)}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from retinue.project.declaration import Declaration, Span, When
+from retinue.project.declaration import Declaration, Length, Span, When
 
 Knots = tuple[tuple[float, float], ...]
 BANDS = ("at_risk", "watch", "healthy")
@@ -35,13 +36,44 @@ class Points(Declaration):
     points: Knots = Field(min_length=1)
 
 
-Curve = Annotated[Points | Steps | Target | Literal["cohort"], BeforeValidator(_points)]
+def _shape(value: Any) -> str | None:
+    """Which kind of curve `value` is, so that what is wrong in it is told about that kind."""
+    if isinstance(value, str):
+        return "cohort"
+    if isinstance(value, Points | Steps | Target):
+        return type(value).__name__.lower()
+    if isinstance(value, dict):
+        found = [key for key in ("points", "steps", "target") if key in value]
+        return found[0] if len(found) == 1 else None
+    return None
+
+
+_Shapes = Annotated[
+    Annotated[Points, Tag("points")]
+    | Annotated[Steps, Tag("steps")]
+    | Annotated[Target, Tag("target")]
+    | Annotated[Literal["cohort"], Tag("cohort")],
+    Discriminator(_shape),
+]
+Curve = Annotated[
+    _Shapes,
+    BeforeValidator(_points, json_schema_input_type=Knots | Points | Steps | Target | Literal["cohort"]),
+]
 
 
 class TenureStep(Declaration):
     """Tenure in steps of this length, as part of a cohort."""
 
-    tenure: Span
+    tenure: Length
+
+
+def _part(value: Any) -> str:
+    return "step" if isinstance(value, dict | TenureStep) else "attribute"
+
+
+CohortPart = Annotated[
+    Annotated[str, Tag("attribute")] | Annotated[TenureStep, Tag("step")], Discriminator(_part)
+]
 
 
 class Measure(Declaration):
@@ -54,11 +86,11 @@ class Measure(Declaration):
     weight: float = Field(default=1.0, gt=0)
     curve: Curve
     direction: Literal["higher_is_better", "lower_is_better"] | None = None
-    cohort: tuple[str | TenureStep, ...] = ()
+    cohort: tuple[CohortPart, ...] = ()
     points: Knots | None = None
     shrink: float = Field(default=5.0, ge=0)
-    max_age: Span | None = None
-    half_life: Span | None = None
+    max_age: Length | None = None
+    half_life: Length | None = None
     missing: Literal["reweight", "neutral", "worst"] = "reweight"
     advice: str | None = None
 
@@ -79,7 +111,7 @@ class Measure(Declaration):
                 if list(edges) != sorted(edges):
                     raise ValueError("the four values of `target` must ascend")
         values = [x for x, _ in knots]
-        if any(a >= b for a, b in zip(values, values[1:], strict=False)):
+        if any(a >= b for a, b in itertools.pairwise(values)):
             raise ValueError("the values of a curve must ascend, without repeats")
         if any(not 0 <= y <= 100 for _, y in knots):
             raise ValueError("the points of a curve lie between 0 and 100")
@@ -128,13 +160,18 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-Values = Annotated[tuple[str | int | float | bool, ...], BeforeValidator(_listed)]
+Value = str | int | float | bool
+Values = Annotated[
+    tuple[Value, ...],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Value | tuple[Value, ...]),
+]
 
 
 class Scorecard(Declaration):
     """How accounts are scored. The first whose `applies_to` matches an account is its own."""
 
-    scorecard: str
+    scorecard: str = Field(min_length=1)
     label: str | None = None
     description: str | None = None
     applies_to: dict[str, Values] = {}
@@ -150,12 +187,17 @@ class Scorecard(Declaration):
     stability: Stability = Stability()
     min_coverage: float = Field(default=0.5, ge=0, le=1)
 
+    @field_validator("bands", mode="after")
+    @classmethod
+    def _worst_first(cls, bands: dict[Any, float]) -> dict[Any, float]:
+        return {band: bands[band] for band in BANDS if band in bands}
+
     @model_validator(mode="after")
     def _coherent(self) -> Scorecard:
         if bool(self.components) == (self.roll_up is not None):
             raise ValueError("a scorecard has either `components` or `roll_up`")
         if tuple(self.bands) != BANDS:
-            raise ValueError("`bands` names the lower edges of at_risk, watch and healthy, in this order")
+            raise ValueError("`bands` names the lower edges of all of at_risk, watch and healthy")
         edges = list(self.bands.values())
         if edges[0] != 0 or not edges[0] < edges[1] < edges[2] <= 100:
             raise ValueError("the edges of `bands` start at 0 and ascend, up to 100")

@@ -2,12 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import date
+import codecs
+import string
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
-from retinue.project.declaration import Declaration, Span
+from retinue.project.declaration import Day, Declaration, Span
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"unknown timezone {name!r}; write one such as Europe/Berlin") from None
+    return name
+
+
+def _encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except (LookupError, ValueError):
+        raise ValueError(f"unknown encoding {name!r}; write one such as utf-8 or latin-1") from None
+    return name
+
+
+def _sentence(text: str) -> str:
+    """Only plain column names may stand in the braces: no attributes, indexes or formats."""
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError:
+        parts = [("", "", "", None)]
+    for _, name, style, conversion in parts:
+        if name is not None and (not name or set(name) & set(".[]") or style or conversion):
+            raise ValueError("write a sentence with columns in braces, such as `{kind} by {user}`")
+    return text
+
+
+Timezone = Annotated[str, AfterValidator(_timezone)]
+Encoding = Annotated[str, AfterValidator(_encoding)]
+Sentence = Annotated[str, AfterValidator(_sentence)]
+Delimiter = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class Clock(Declaration):
@@ -16,7 +59,7 @@ class Clock(Declaration):
     `format` is a strptime pattern for text that is not ISO 8601.
     """
 
-    column: str
+    column: str = Field(min_length=1)
     plus: Span | None = None
     format: str | None = None
 
@@ -29,7 +72,7 @@ def _clock(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-AClock = Annotated[Clock, BeforeValidator(_clock)]
+AClock = Annotated[Clock, BeforeValidator(_clock, json_schema_input_type=str | Clock)]
 
 
 class Column(Declaration):
@@ -40,19 +83,19 @@ class Column(Declaration):
     the number of decimals kept when it is summed.
     """
 
-    column: str
+    column: str = Field(min_length=1)
     known_at: AClock | None = None
     currency: str | None = None
     scale: int = Field(default=6, ge=0, le=9)
 
 
-AColumn = Annotated[Column, BeforeValidator(_clock)]
+AColumn = Annotated[Column, BeforeValidator(_clock, json_schema_input_type=str | Column)]
 
 
 class Via(Declaration):
     """A table that leads from a key of the source to the account (a subscription, say)."""
 
-    table: str
+    table: str = Field(min_length=1)
     key: str
     account: str
 
@@ -61,11 +104,11 @@ class Table(Declaration):
     """A table: a file or glob (CSV, TSV, JSON lines, Parquet, Excel, .gz, .zst), a table of a
     DuckDB or SQLite file given as `database`, or a table of the engine itself."""
 
-    table: str
+    table: str = Field(min_length=1)
     database: str | None = None
     sheet: str | None = None
-    encoding: str = "utf-8"
-    delimiter: str | None = None
+    encoding: Encoding = "utf-8"
+    delimiter: Delimiter | None = None
 
 
 class Source(Table):
@@ -87,9 +130,9 @@ class Source(Table):
     value: AColumn | None = None
     columns: dict[str, AColumn] = {}
     unique: tuple[str, ...] = ()
-    trusted_from: date | None = None
-    timezone: str | None = None
-    timeline: str | None = None
+    trusted_from: Day | None = None
+    timezone: Timezone | None = None
+    timeline: Sentence | None = None
 
     def named_columns(self) -> dict[str, Column]:
         """Columns by the name that metrics use, the roles `user` and `value` included."""
@@ -101,7 +144,7 @@ class Source(Table):
 class AttributeHistory(Declaration):
     """A table of dated values of one attribute."""
 
-    table: str
+    table: str = Field(min_length=1)
     database: str | None = None
     account: str | None = None
     column: str | None = None
@@ -109,37 +152,64 @@ class AttributeHistory(Declaration):
     known_at: AClock | None = None
 
 
-History = Literal["current", "fixed"] | AttributeHistory
+def _history_kind(value: Any) -> str:
+    return "table" if isinstance(value, dict | AttributeHistory) else "word"
+
+
+History = Annotated[
+    Annotated[Literal["current", "fixed"], Tag("word")] | Annotated[AttributeHistory, Tag("table")],
+    Discriminator(_history_kind),
+]
 
 #: Attributes with a meaning of their own; all others are the company's.
 DATE_ATTRIBUTES = ("started_on", "renews_on", "ended_on")
 
 
+def _attribute_of(name: str, columns: dict[str, Any]) -> str:
+    if name in columns:
+        return name
+    column = [a for a, c in columns.items() if name == (c.get("column") if isinstance(c, dict) else c)]
+    return column[0] if len(column) == 1 else name
+
+
 class Accounts(Declaration):
     """The accounts: from a table, or derived from a source with one account per key.
 
-    Derived accounts start on the day of their first row.
+    Derived accounts start on the day of their first row. `history` is by attribute; the
+    column that exactly one attribute comes from is understood too.
     """
 
     table: str | None = None
     fact: str | None = None
     database: str | None = None
     sheet: str | None = None
-    encoding: str = "utf-8"
-    delimiter: str | None = None
+    encoding: Encoding = "utf-8"
+    delimiter: Delimiter | None = None
     key: str | None = None
     columns: dict[str, AColumn] = {}
     history: dict[str, History] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _history_by_attribute(cls, told: Any) -> Any:
+        columns = told.get("columns") if isinstance(told, dict) else None
+        history = told.get("history") if isinstance(told, dict) else None
+        if not isinstance(columns, dict) or not isinstance(history, dict):
+            return told
+        named = {name: _attribute_of(name, columns) for name in history}
+        if len(set(named.values())) < len(named):
+            return told
+        return {**told, "history": {named[name]: value for name, value in history.items()}}
 
 
 class People(Declaration):
     """Contacts of accounts; metrics read it as a source named `people`."""
 
-    table: str
+    table: str = Field(min_length=1)
     database: str | None = None
     sheet: str | None = None
-    encoding: str = "utf-8"
-    delimiter: str | None = None
+    encoding: Encoding = "utf-8"
+    delimiter: Delimiter | None = None
     account: str
     person: str
     role: str | None = None
@@ -151,7 +221,7 @@ class People(Declaration):
 class Rates(Declaration):
     """Exchange rates: one unit of `currency` is `rate` units of the project's currency."""
 
-    table: str
+    table: str = Field(min_length=1)
     currency: str = "currency"
     rate: str = "rate"
     valid_from: AClock
