@@ -1,0 +1,90 @@
+"""Columns of facts as values: keys, numbers, and plain values as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import ibis
+import ibis.expr.types as ir
+
+from retinue.errors import SourceError
+from retinue.project.sources import Column
+from retinue.warehouse.raw import Raw
+
+_INTEGRAL = r"^[+-]?\d+\.0+$"
+_NOT_NUMBERS = ("", "nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity")
+_TOO_LARGE = 2.0**53
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column of numbers. `wrong` is true where there is a value that is not one, or too large."""
+
+    value: ir.NumericValue
+    wrong: ir.BooleanValue
+    reason: ir.StringValue
+
+
+def key(column: ir.Column) -> ir.StringValue:
+    """A key of any type as text: trimmed, integral numbers without decimals, null where empty."""
+    kind = column.type()
+    if kind.is_floating():
+        # Large doubles have no exact integral text; they are left as the engine writes them.
+        whole = (column == column.floor()) & (column.abs() < _TOO_LARGE)
+        text = ibis.ifelse(whole, column.cast("int64").cast("string"), column.cast("string"))
+        return cast(ir.StringValue, ibis.ifelse(column.isnan(), ibis.null("string"), text))
+    if kind.is_integer():
+        return cast(ir.StringValue, column.cast("string"))
+    trimmed = column.cast("string").strip()
+    # The pattern is costly, so only text with a point in it is held against it.
+    integral = ibis.ifelse(trimmed.contains("."), trimmed.re_search(_INTEGRAL), False)
+    short = ibis.ifelse(integral, trimmed.split(".")[0], trimmed)
+    return cast(ir.StringValue, short.nullif(""))
+
+
+def plain(column: ir.Column) -> ir.Column:
+    """A column as it is, with NaN and empty text as null."""
+    kind = column.type()
+    if kind.is_floating():
+        return ibis.ifelse(column.isnan(), ibis.null(kind), column)
+    if kind.is_string():
+        return ibis.ifelse(column.strip() == "", ibis.null("string"), column)
+    return column
+
+
+def number(raw: Raw, name: str, column: Column) -> Number:
+    """A column of numbers: whole ones as int64, else decimal(18, scale); raises SourceError.
+
+    Sums of decimals are exact, so they differ neither between runs nor between engines.
+    """
+    found = raw.column(column.column, name)
+    shown = name if name == column.column else f"{name} ({column.column})"
+    kind = found.type()
+    decimal = f"decimal(18, {column.scale})"
+    text = found.cast("string")
+    if kind.is_boolean() or (kind.is_integer() and str(kind) != "uint64"):
+        value = found.cast("int64")
+        wrong: ir.Value = ibis.literal(False)
+    elif kind.is_numeric():
+        finite = found.notnull()
+        if kind.is_floating():
+            finite = finite & ~found.isnan() & ~found.isinf()
+        value = found.try_cast(decimal)
+        wrong = finite & value.isnull()
+    elif kind.is_string():
+        trimmed = found.strip().lower()
+        yes_no = ibis.cases(
+            (trimmed == "true", ibis.literal(1)), (trimmed == "false", ibis.literal(0)), else_=ibis.null("int8")
+        ).cast(decimal)
+        number_like = ~trimmed.contains("_")
+        value = ibis.coalesce(ibis.ifelse(number_like, trimmed.try_cast(decimal), ibis.null(decimal)), yes_no)
+        wrong = value.isnull() & trimmed.notnull() & ~trimmed.isin(_NOT_NUMBERS)
+    else:
+        raise SourceError(
+            f"{raw.what}: column {column.column!r} for `{name}` holds {kind}, not numbers",
+            place=raw.place,
+            hint="name a column of numbers",
+        )
+    reason = ibis.literal(f'{shown} "') + text + ibis.literal('" is not a number, or too large')
+    return Number(cast(ir.NumericValue, value), cast(ir.BooleanValue, wrong), reason)
