@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,13 +44,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test sees no settings, colours or timezone of the machine that it runs on."""
     for name in os.environ:
         if name.startswith("RETINUE_") or name in {"FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE", "TZ"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "100")
-    yield
 
 
 def _data(variable: str, folder: str) -> Path:

@@ -132,7 +132,7 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "not applicable",
-        "The question does not arise for the account, such as a ratio to nothing. It does not lower coverage.",
+        "The question does not arise for the account, such as x/0. It does not lower coverage.",
         ("missing", "coverage"),
     ),
     Term(
@@ -189,7 +189,8 @@ TERMS: tuple[Term, ...] = (
     ),
     Term(
         "scorecard",
-        "Components, rules and bands, and the accounts that they apply to. The first one that matches is an account's own.",
+        "Components, rules and bands, and the accounts that they apply to. The first that matches is "
+        "an account's own.",
         ("component", "band", "fingerprint"),
     ),
     Term(
@@ -205,7 +206,7 @@ TERMS: tuple[Term, ...] = (
     Term("source", "Where a table lives and how its columns map to accounts, clocks and values.", ("fact",)),
     Term(
         "stability",
-        "The rules that keep the published score and band from flickering: deadband, margin and confirmation.",
+        "The rules that keep published score and band from flickering: deadband, margin, confirmation.",
         ("published", "band"),
     ),
     Term("stage", "A part of the lifecycle of an account, given by the first rule that holds.", ("tenure",)),
