@@ -136,40 +136,65 @@ def _present(module: str) -> bool:
     return found is not None and found.origin is not None
 
 
-#: Name of a page, what makes it, and the module that it needs.
-PAGES: tuple[tuple[str, Callable[[], str], str], ...] = (
-    ("glossary", glossary_page, "retinue.glossary"),
-    ("yaml", yaml_page, "retinue.project.project"),
-    ("metrics", metrics_page, "retinue.project.metrics"),
-    ("tables", tables_page, "retinue.store.contract"),
-    ("errors", errors_page, "retinue.errors"),
-    ("cli", cli_page, "retinue.cli"),
+#: Name of a page, what makes it, the module that it needs, and what the index says of it.
+PAGES: tuple[tuple[str, Callable[[], str], str, str], ...] = (
+    ("cli", cli_page, "retinue.cli", "[Command line](cli.md): every command and option"),
+    (
+        "yaml",
+        yaml_page,
+        "retinue.project.project",
+        "[YAML keys](yaml.md): everything that `retinue.yaml` and scorecards can say",
+    ),
+    (
+        "metrics",
+        metrics_page,
+        "retinue.project.metrics",
+        "[Kinds of metric](metrics.md): everything that `metrics.yaml` can say",
+    ),
+    (
+        "tables",
+        tables_page,
+        "retinue.store.contract",
+        "[Published tables](tables.md): names, keys and columns, which are a contract",
+    ),
+    ("errors", errors_page, "retinue.errors", "[Errors](errors.md): what Retinue raises on purpose"),
+    ("glossary", glossary_page, "retinue.glossary", "[Glossary](glossary.md): one word for one thing"),
 )
+
+
+def index_page(lines: list[str]) -> str:
+    """The list of generated pages."""
+    return "\n".join(
+        [
+            "# Reference\n",
+            "These pages are made from the code by `./scripts/docs`, and `./scripts/check` fails where they differ.\n",
+            *(f"- {line}" for line in lines),
+        ]
+    )
 
 
 def generated() -> dict[Path, str]:
     """Every generated page as it should be."""
+    present = [page for page in PAGES if _present(page[2])]
+    texts = {name: make() for name, make, _, _ in present}
+    texts["index"] = index_page([line for *_, line in present])
     folder = ROOT / "docs" / "reference"
-    return {
-        folder / f"{name}.md": _MARK + make().rstrip() + "\n"
-        for name, make, module in PAGES
-        if _present(module)
-    }
+    return {folder / f"{name}.md": _MARK + text.rstrip() + "\n" for name, text in texts.items()}
 
 
 def main(arguments: list[str]) -> int:
-    stale = [
-        page
+    stale = {
+        page: text
         for page, text in generated().items()
         if not page.exists() or page.read_text(encoding="utf-8") != text
-    ]
+    }
     if "--check" in arguments:
         for page in stale:
             print(f"{page.relative_to(ROOT)} differs from the code: run ./scripts/docs")
         return 1 if stale else 0
-    for page in stale:
+    for page, text in stale.items():
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(generated()[page], encoding="utf-8")
+        page.write_text(text, encoding="utf-8")
         print(f"wrote {page.relative_to(ROOT)}")
     return 0
 

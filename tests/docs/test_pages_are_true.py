@@ -11,12 +11,13 @@ from retinue.glossary import TERMS
 
 PAGES = pages.every_page()
 TUTORIAL = sorted((pages.ROOT / "docs" / "tutorial").glob("*.md"))
+GENERATED = generate.generated()
 BLOCKS = [block for page in PAGES for block in pages.blocks(page)]
 
 
-@pytest.mark.parametrize("page", generate.generated(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
 def test_a_generated_page_is_what_the_code_says(page: Path):
-    assert page.read_text(encoding="utf-8") == generate.generated()[page], "run ./scripts/docs"
+    assert page.read_text(encoding="utf-8") == GENERATED[page], "run ./scripts/docs"
 
 
 def test_every_link_leads_somewhere():
