@@ -229,34 +229,35 @@ KINDS: tuple[type[MetricBase], ...] = (
 )
 
 
+# Tags begin with ~ so that they cannot be taken for keys where an error is located.
 def _kind_of(value: Any) -> str | None:
     if isinstance(value, MetricBase):
-        return value.kind
+        return f"~{value.kind}"
     if isinstance(value, dict):
         found = [k.kind for k in KINDS if k.kind in value]
         if len(found) == 1:
-            return found[0]
+            return f"~{found[0]}"
     return None
 
 
 AnyMetric = Annotated[
-    Annotated[Count, Tag("count")]
-    | Annotated[Sum, Tag("sum")]
-    | Annotated[Mean, Tag("mean")]
-    | Annotated[Distinct, Tag("distinct")]
-    | Annotated[Active, Tag("active")]
-    | Annotated[Change, Tag("change")]
-    | Annotated[Open, Tag("open")]
-    | Annotated[OpenSum, Tag("open_sum")]
-    | Annotated[Latest, Tag("latest")]
-    | Annotated[Since, Tag("since")]
-    | Annotated[DaysTo, Tag("days_to")]
-    | Annotated[Ratio, Tag("ratio")]
-    | Annotated[Attribute, Tag("attribute")]
-    | Annotated[Milestones, Tag("milestones")]
-    | Annotated[Pulse, Tag("pulse")]
-    | Annotated[Children, Tag("children")]
-    | Annotated[Sql, Tag("sql")],
+    Annotated[Count, Tag("~count")]
+    | Annotated[Sum, Tag("~sum")]
+    | Annotated[Mean, Tag("~mean")]
+    | Annotated[Distinct, Tag("~distinct")]
+    | Annotated[Active, Tag("~active")]
+    | Annotated[Change, Tag("~change")]
+    | Annotated[Open, Tag("~open")]
+    | Annotated[OpenSum, Tag("~open_sum")]
+    | Annotated[Latest, Tag("~latest")]
+    | Annotated[Since, Tag("~since")]
+    | Annotated[DaysTo, Tag("~days_to")]
+    | Annotated[Ratio, Tag("~ratio")]
+    | Annotated[Attribute, Tag("~attribute")]
+    | Annotated[Milestones, Tag("~milestones")]
+    | Annotated[Pulse, Tag("~pulse")]
+    | Annotated[Children, Tag("~children")]
+    | Annotated[Sql, Tag("~sql")],
     Discriminator(_kind_of),
 ]
 

@@ -15,8 +15,9 @@ from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJ
 
 from retinue.errors import Place
 from retinue.project.declaration import Declaration, When
-from retinue.project.metrics import AnyMetric, Sql, needs
-from retinue.project.scorecards import Scorecard
+from retinue.project.metrics import AnyMetric, Children, Sql, needs
+from retinue.project.references import ROLL_UP
+from retinue.project.scorecards import Component, Measure, Points, Scorecard
 from retinue.project.sources import Accounts, People, Rates, Source, Timezone
 
 ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
@@ -91,6 +92,14 @@ class Formula:
     stages: tuple[Stage, ...] = ()
     tenure_buckets: tuple[int, ...] = TENURE_BUCKETS
     sql: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def components(self) -> dict[str, Component]:
+        """The components of the scorecard; a `roll_up` is one measure of the children's scores."""
+        if self.scorecard.roll_up is None:
+            return self.scorecard.components
+        measure = Measure(curve=Points(points=((0.0, 0.0), (100.0, 100.0))))
+        return {"children": Component(measures={ROLL_UP: measure})}
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -182,6 +191,8 @@ class Project:
 
         names = metrics_of(scorecard, self)
         metrics = {name: self.metrics[name] for name in names}
+        if scorecard.roll_up is not None:
+            metrics[ROLL_UP] = Children(children=scorecard.roll_up)
         files = [m.sql for m in metrics.values() if isinstance(m, Sql)]
         sql = {file: self.texts[file] for file in files if file in self.texts}
         return Formula(
@@ -219,14 +230,15 @@ def people_source(people: People) -> Source:
 def closure(names: set[str], metrics: dict[str, AnyMetric]) -> list[str]:
     """`names` and every metric that they are made of, parts before wholes."""
     ordered: dict[str, None] = {}
-
-    def visit(name: str, above: tuple[str, ...]) -> None:
-        if name in ordered or name in above or name not in metrics:
-            return
-        for part in needs(metrics[name]):
-            visit(part, (*above, name))
-        ordered[name] = None
-
-    for name in sorted(names):
-        visit(name, ())
+    entered: set[str] = set()
+    # A stack of our own: a chain of ratios may be longer than Python's.
+    stack = [(name, False) for name in sorted(names, reverse=True)]
+    while stack:
+        name, left = stack.pop()
+        if left:
+            ordered[name] = None
+        elif name in metrics and name not in entered:
+            entered.add(name)
+            stack.append((name, True))
+            stack += [(part, False) for part in reversed(needs(metrics[name]))]
     return list(ordered)

@@ -39,20 +39,20 @@ class Points(Declaration):
 def _shape(value: Any) -> str | None:
     """Which kind of curve `value` is, so that what is wrong in it is told about that kind."""
     if isinstance(value, str):
-        return "cohort"
+        return "~cohort"
     if isinstance(value, Points | Steps | Target):
-        return type(value).__name__.lower()
+        return f"~{type(value).__name__.lower()}"
     if isinstance(value, dict):
         found = [key for key in ("points", "steps", "target") if key in value]
-        return found[0] if len(found) == 1 else None
+        return f"~{found[0]}" if len(found) == 1 else None
     return None
 
 
 _Shapes = Annotated[
-    Annotated[Points, Tag("points")]
-    | Annotated[Steps, Tag("steps")]
-    | Annotated[Target, Tag("target")]
-    | Annotated[Literal["cohort"], Tag("cohort")],
+    Annotated[Points, Tag("~points")]
+    | Annotated[Steps, Tag("~steps")]
+    | Annotated[Target, Tag("~target")]
+    | Annotated[Literal["cohort"], Tag("~cohort")],
     Discriminator(_shape),
 ]
 Curve = Annotated[
@@ -68,11 +68,11 @@ class TenureStep(Declaration):
 
 
 def _part(value: Any) -> str:
-    return "step" if isinstance(value, dict | TenureStep) else "attribute"
+    return "~step" if isinstance(value, dict | TenureStep) else "~attribute"
 
 
 CohortPart = Annotated[
-    Annotated[str, Tag("attribute")] | Annotated[TenureStep, Tag("step")], Discriminator(_part)
+    Annotated[str, Tag("~attribute")] | Annotated[TenureStep, Tag("~step")], Discriminator(_part)
 ]
 
 

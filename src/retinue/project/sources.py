@@ -153,11 +153,11 @@ class AttributeHistory(Declaration):
 
 
 def _history_kind(value: Any) -> str:
-    return "table" if isinstance(value, dict | AttributeHistory) else "word"
+    return "~table" if isinstance(value, dict | AttributeHistory) else "~word"
 
 
 History = Annotated[
-    Annotated[Literal["current", "fixed"], Tag("word")] | Annotated[AttributeHistory, Tag("table")],
+    Annotated[Literal["current", "fixed"], Tag("~word")] | Annotated[AttributeHistory, Tag("~table")],
     Discriminator(_history_kind),
 ]
 

@@ -1,0 +1,3 @@
+SELECT account_id, as_of, count(*) AS value
+FROM tickets
+GROUP BY account_id, as_of
