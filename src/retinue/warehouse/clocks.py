@@ -7,7 +7,7 @@ already and is never shifted by zones, nor by when a day closes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import cast
 
 import ibis
@@ -21,7 +21,8 @@ from retinue.warehouse.raw import Raw
 _DAY = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _WALL = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
 _ZONED = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
-_FIRST, _LAST = date(1, 1, 1), date(9999, 12, 31)
+# What Python can tell; beyond it are the engine's own `infinity` and slips of the pen.
+_FIRST, _LAST = ibis.timestamp("0001-01-01"), ibis.timestamp("9999-12-31 23:59:59")
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,10 @@ class Time:
     """A clock's column, typed. `wrong` is true where there is a value that is not a time.
 
     `at` is the wall clock; `day` its day; `known` the day to whose knowledge it belongs.
+    `shown` is how messages call it: its role, and its column where that has another name.
     """
 
+    shown: str
     at: ir.TimestampValue
     day: ir.DateValue
     known: ir.DateValue
@@ -68,7 +71,7 @@ def read(raw: Raw, clock: Clock, role: str, zones: Zones) -> Time:
             place=raw.place,
             hint="name a column of dates or times, or give its `format`",
         )
-    sound = at.notnull() & at.between(_low(), _high())
+    sound = at.notnull() & at.between(_FIRST, _LAST)
     at = ibis.ifelse(sound, at, ibis.null("timestamp"))
     moved = at + shift if clock.shift_days else at
     day = moved.date()
@@ -77,16 +80,14 @@ def read(raw: Raw, clock: Clock, role: str, zones: Zones) -> Time:
     value = column.cast("string")
     reason = ibis.literal(f'{shown} "') + value + ibis.literal('" is not a date')
     return Time(
-        cast(ir.TimestampValue, moved), day, cast(ir.DateValue, known), empty, ~empty & ~sound.fill_null(False), reason
+        shown,
+        cast(ir.TimestampValue, moved),
+        day,
+        cast(ir.DateValue, known),
+        empty,
+        ~empty & ~sound.fill_null(False),
+        reason,
     )
-
-
-def _low() -> ir.TimestampValue:
-    return ibis.timestamp(f"{_FIRST:%Y}".zfill(4) + "-01-01 00:00:00")
-
-
-def _high() -> ir.TimestampValue:
-    return ibis.timestamp("9999-12-31 23:59:59")
 
 
 def _wall(column: ir.Column, zones: Zones) -> ir.Column:

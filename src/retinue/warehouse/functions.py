@@ -51,6 +51,10 @@ def _json_type(text: Any) -> Any: ...
 def _to_json(fields: Any) -> Any: ...
 
 
+@ibis.udf.scalar.builtin(name="to_json", signature=((dt.string,), dt.string))
+def _quoted(text: Any) -> Any: ...
+
+
 def local(zone: str, instant: ir.Value) -> ir.TimestampValue:
     """The wall-clock time of an instant in `zone`."""
     return cast(ir.TimestampValue, _local(zone, instant))
@@ -84,8 +88,23 @@ def is_json_object(line: ir.Value) -> ir.BooleanValue:
     return cast(ir.BooleanValue, ibis.ifelse(_json_valid(line), _json_type(line) == "OBJECT", False))
 
 
-def row_json(table: ir.Table) -> ir.StringValue:
-    """All columns of a row as the text of one JSON object."""
-    names = ibis.array([ibis.literal(name) for name in table.columns])
-    values = ibis.array([table[name].cast("string") for name in table.columns])
+def row_json(table: ir.Table, columns: list[str]) -> ir.StringValue:
+    """The named columns of a row as the text of one JSON object."""
+    names = ibis.array([ibis.literal(name) for name in columns])
+    values = ibis.array([table[name].cast("string") for name in columns])
     return cast(ir.StringValue, _to_json(ibis.map(names, values)))
+
+
+@ibis.udf.scalar.builtin(name="json_keys", signature=((dt.string,), dt.Array(dt.string)))
+def _json_keys(text: Any) -> Any: ...
+
+
+def json_keys(line: ir.Value) -> ir.StringValue:
+    """The keys of JSON objects, one row each; lines that are no objects have none."""
+    sound = ibis.ifelse(is_json_object(line), line, ibis.null("string"))
+    return cast(ir.StringValue, _json_keys(sound).unnest())
+
+
+def json_text(text: ir.Value) -> ir.StringValue:
+    """`text` as a JSON string."""
+    return cast(ir.StringValue, _quoted(text))

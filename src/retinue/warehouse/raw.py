@@ -1,16 +1,15 @@
 """The company's tables as they are: files, globs and tables of databases, before any typing.
 
 Formats without types (CSV, TSV, JSON lines, Excel, SQLite) are read as text columns, so
-that what a value means is decided in one place, `clocks` and `values`, and the same rows
-give the same facts whatever they are stored in. Parquet and DuckDB keep their types.
+that what a value means is decided in one place (`clocks`, `values`), and the same rows give
+the same facts whatever they are stored in. Parquet and DuckDB keep their types.
 """
 
 from __future__ import annotations
 
-import difflib
 import glob
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -20,86 +19,100 @@ import pyarrow as pa
 
 from retinue.errors import Place, SourceError
 from retinue.project.sources import Table
-from retinue.warehouse import text
+from retinue.warehouse import databases, sheets, text
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.functions import is_json_object, json_fields
+from retinue.warehouse.functions import json_fields, json_keys
+from retinue.warehouse.hints import nearest
 
-#: Name of the column that counts the rows of a numbered table, from 1.
+#: In a numbered table, the position of each row from 1, and the text of its line in JSON lines.
 ROW = "row number"
+LINE = "text of the line"
 
 _PARQUET = (".parquet", ".pq")
-_EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _JSON = (".jsonl", ".ndjson", ".json")
-_TEXT = (".csv", ".tsv", ".tab", ".txt", ".psv")
-_PACKED = {".gz": "gzip", ".zst": "zstd"}
+_TEXT = (".csv", ".tsv", ".tab", ".psv", ".txt")
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A line that is not a row."""
+
+    row: int
+    reason: str
+    raw: str
 
 
 @dataclass(frozen=True)
 class Raw:
     """A table as it is. `what` names it in messages, such as `source usage`.
 
-    `numbered()` is the same table with the position of each row, for what is to be shown to
-    a person; it may be slower. `broken()` gives the lines that are not rows at all (position,
-    reason, text), known once the table has been read.
+    `numbered()` is the same table with the position of each row (`ROW`), for what is shown
+    to people; it may be slower. `broken()` are the lines that are not rows at all; both are
+    only right once the table has been read.
     """
 
     what: str
-    table: ir.Table
     place: Place
+    table: ir.Table
     numbered: Callable[[], ir.Table]
-    broken: Callable[[], pa.Table] = field(default=lambda: no_lines())
+    broken: Callable[[], list[Broken]] = list
 
     def column(self, name: str, role: str) -> ir.Column:
         """The column `name`; raises SourceError with the nearest names where there is none."""
         if name in self.table.columns:
             return self.table[name]
         raise SourceError(
-            f"{self.what}: no column {name!r} for `{role}` in {self.place}",
-            hint=f"{_nearest(name, self.table.columns)}; its columns are {_listed(self.table.columns)}",
+            f"{self.what}: there is no column {name!r} for `{role}`",
+            place=self.place,
+            hint=nearest(name, own_columns(self.table)),
         )
-
-
-def no_lines() -> pa.Table:
-    return pa.table({"row": pa.array([], pa.int64()), "reason": pa.array([], pa.string()), "raw": pa.array([], pa.string())})
 
 
 def read(engine: Engine, table: Table, root: Path, what: str) -> Raw:
     """The table that `table` declares; relative paths start at `root`.
 
-    Raises SourceError where it cannot be read: nothing is guessed and nothing is left out,
-    except that lines which are not rows are `broken`.
+    Raises SourceError where it cannot be read as a whole; lines that are not rows are left
+    out and are `broken`.
     """
-    if table.database is not None:
-        return _from_database(engine, table, root, what)
-    if not Path(table.table).suffix and engine.con.name != "duckdb":
-        return _of_engine(engine, table, what)
-    files = _files(table.table, root, what)
-    kind = _kind(files, root, what)
     try:
+        if table.database is not None:
+            return _of_database(engine, table, root, what)
+        if not Path(table.table).suffix and engine.con.name != "duckdb":
+            return _of_engine(engine, table, what)
+        files = _files(table.table, root, what)
+        kind = _kind(files, root, what)
         if kind in _PARQUET:
             return _parquet(engine, files, root, what)
-        if kind in _EXCEL:
-            return _excel(engine, table, files, root, what)
+        if kind in sheets.SUFFIXES:
+            return _sheets(engine, files, table.sheet, root, what)
         if kind in _JSON:
-            return _json_lines(engine, table, files, root, what)
-        return _delimited(engine, table, files, root, what, kind)
+            return _json_lines(engine, files, table.encoding, root, what)
+        delimiter = table.delimiter or ("\t" if kind in (".tsv", ".tab") else None)
+        return _delimited(engine, files, table.encoding, delimiter, root, what)
     except PermissionError as error:
         raise SourceError(
-            f"{what}: no permission to read {error.filename}", hint="let the user of this process read it"
+            f"{what}: no permission to read {shown(Path(str(error.filename)), root)}",
+            hint="let the user of this process read it",
         ) from None
+
+
+def own_columns(table: ir.Table) -> list[str]:
+    """The columns that are the company's."""
+    return [name for name in table.columns if name not in (ROW, LINE)]
 
 
 def _files(pattern: str, root: Path, what: str) -> list[Path]:
     path = root / pattern
     if path.is_dir():
         raise SourceError(
-            f"{what}: {pattern} is a folder", hint=f"write a file or a glob such as {pattern.rstrip('/')}/*.parquet"
+            f"{what}: {pattern} is a folder", hint=f"write a glob such as {pattern.rstrip('/')}/*.parquet"
         )
     if path.exists():
         return [path]
     if any(mark in pattern for mark in "*?["):
-        found = [Path(p) for p in glob.glob(str(path), recursive=True)]
-        files = sorted(p for p in found if p.is_file())
+        # Not Path.glob: it cannot take a pattern that is absolute.
+        found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
+        files = [name for name in found if name.is_file()]
         if files:
             return files
         raise SourceError(f"{what}: no file matches {pattern}", hint=_beside(path))
@@ -107,57 +120,40 @@ def _files(pattern: str, root: Path, what: str) -> list[Path]:
 
 
 def _beside(path: Path) -> str:
-    """What is there instead of `path`, for a hint."""
+    """What there is instead of `path`, for a hint."""
     folder = path.parent
     if not folder.is_dir():
-        return f"the folder {folder.name} is not there either" if folder.name else "check the path"
-    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    return _nearest(path.name, names) if names else f"the folder {folder.name} is empty"
-
-
-def _nearest(name: str, names: list[str] | tuple[str, ...]) -> str:
-    folded = {n.casefold(): n for n in names}
-    near = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)
-    if near:
-        return "did you mean " + " or ".join(folded[n] for n in near) + "?"
-    return f"there is {_listed(names)}"
-
-
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-
-
-def _suffixes(path: Path) -> tuple[str, str]:
-    """The suffix of the format and that of the packing (`.csv`, `.gz`)."""
-    last = path.suffix.lower()
-    return (Path(path.stem).suffix.lower(), last) if last in _PACKED else (last, "")
+        return f"nor is there a folder {folder.name}"
+    names = sorted(name.name for name in folder.iterdir() if not name.name.startswith("."))
+    return nearest(path.name, names) if names else f"the folder {folder.name} is empty"
 
 
 def _kind(files: list[Path], root: Path, what: str) -> str:
-    kinds = {_suffixes(path)[0] for path in files}
-    known = (*_PARQUET, *_EXCEL, *_JSON, *_TEXT)
+    """The suffix that tells the format of all `files`."""
+    known = (*_PARQUET, *sheets.SUFFIXES, *_JSON, *_TEXT)
+    kinds = {}
     for path in files:
-        if _suffixes(path)[0] not in known:
+        kind = Path(path.stem if text.packing(path) else path).suffix.lower()
+        if kind not in known or (text.packing(path) and kind not in (*_JSON, *_TEXT)):
             raise SourceError(
                 f"{what}: cannot tell the format of {shown(path, root)}",
-                hint="name it .csv, .tsv, .jsonl, .parquet or .xlsx; for a table of a database add `database`",
+                hint="name it .csv, .tsv, .jsonl, .parquet or .xlsx; for a database file add `database`",
             )
         if path.stat().st_size == 0:
-            raise SourceError(f"{what}: {shown(path, root)} is empty", hint="a table needs at least its header")
+            raise SourceError(f"{what}: {shown(path, root)} is empty", hint="a table needs at least a header")
+        with path.open("rb"):
+            kinds[kind] = path
     if len(kinds) > 1:
         raise SourceError(
-            f"{what}: the files have different formats ({', '.join(sorted(kinds))})",
-            hint="declare one source per format",
+            f"{what}: {' and '.join(shown(path, root) for path in kinds.values())} have different formats",
+            hint="declare one source for each format",
         )
-    return kinds.pop()
+    return next(iter(kinds))
 
 
 def shown(path: Path, root: Path) -> str:
-    """A path as people wrote it: relative to the project where it is inside."""
-    try:
-        return str(path.relative_to(root))
-    except ValueError:
-        return str(path)
+    """A path as people know it: relative to the project where it is inside."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def _place(files: list[Path], root: Path) -> Place:
@@ -166,97 +162,153 @@ def _place(files: list[Path], root: Path) -> Place:
 
 
 def counted(table: ir.Table) -> ir.Table:
-    """`table` with the position of its rows, where the engine reads them in order."""
+    """`table` with the position of its rows, which the engine reads in their order."""
     return table.mutate(**{ROW: ibis.row_number() + 1})
 
 
 def _parquet(engine: Engine, files: list[Path], root: Path, what: str) -> Raw:
     import pyarrow.parquet as pq
 
+    place = _place(files, root)
     for path in files:
         try:
             pq.ParquetFile(path).close()
-        except (pa.ArrowException, OSError) as error:
-            if isinstance(error, PermissionError):
-                raise
+        except PermissionError:
+            raise
+        except (pa.ArrowException, OSError, ValueError):
             raise SourceError(
-                f"{what}: {shown(path, root)} is not a whole Parquet file",
+                f"{what}: not a whole Parquet file",
+                place=Place(shown(path, root)),
                 hint="it may be truncated; write it again",
             ) from None
-    # DuckDB reads names as globs, so a bracket in a name has to be quoted.
-    names = [str(path.absolute()).replace("[", "[[]") for path in files]
     try:
-        table = engine.con.read_parquet(names, union_by_name=len(files) > 1)
+        table = engine.con.read_parquet(
+            [text.unglobbed(path) for path in files], union_by_name=len(files) > 1
+        )
     except duckdb.Error as error:
-        raise SourceError(
-            f"{what}: cannot read {_place(files, root)}: {first_line(error)}", hint="write it again"
-        ) from None
-    return Raw(what, table, _place(files, root), lambda: counted(table))
+        raise SourceError(f"{what}: {first_line(error)}", place=place, hint="write the files again") from None
+    return Raw(what, place, table, lambda: counted(table))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One text file: its rows, and where the engine keeps the lines that are none."""
+
+    table: ir.Table
+    lines: text.Lines
+    rejects: str
 
 
 def _delimited(
-    engine: Engine, table: Table, files: list[Path], root: Path, what: str, kind: str
+    engine: Engine, files: list[Path], encoding: str, delimiter: str | None, root: Path, what: str
 ) -> Raw:
-    declared = table.delimiter or ("\t" if kind in (".tsv", ".tab") else None)
-    parts: list[ir.Table] = []
-    rejects: list[str] = []
+    parts: list[_Part] = []
     names: dict[str, None] = {}
     for path in files:
-        lines = text.opened(engine, path, _suffixes(path)[1], table.encoding, f"{what}: {shown(path, root)}")
-        header = text.header(lines, declared)
-        names.update(dict.fromkeys(header.names))
-        reject = f"broken_{len(engine.stored)}_{ibis.util.guid()}"
-        rejects.append(reject)
-        read_as = {f"c{n}": "VARCHAR" for n in range(len(header.names))}
-        positional = engine.con.read_csv(
-            str(lines.path.absolute()).replace("[", "[[]"),
-            columns=read_as,
-            header=True,
-            delim=header.delimiter,
-            quote='"',
-            escape='"',
-            nullstr="",
-            compression=_PACKED.get(lines.packing, "none"),
-            max_line_size=text.LONGEST_LINE,
-            ignore_errors=True,
-            store_rejects=True,
-            rejects_table=reject,
-            rejects_scan=f"{reject}_files",
-        )
-        parts.append(positional.select(**{name: positional[f"c{n}"] for n, name in enumerate(header.names)}))
-    whole = _stacked(parts, list(names))
+        lines = text.opened(engine, path, encoding, what, Place(shown(path, root)))
+        head = text.header(lines, delimiter)
+        names.update(dict.fromkeys(head.names))
+        table, rejects = text.rows(engine, lines, head)
+        parts.append(_Part(table, lines, rejects))
+    listed = text.named(list(names), what, _place(files, root))
     return Raw(
         what,
-        whole,
         _place(files, root),
-        lambda: counted(whole),
-        lambda: text.broken_lines(engine, rejects),
+        _stacked([part.table for part in parts], listed),
+        lambda: _numbered_parts(engine, parts, listed)[0],
+        lambda: _numbered_parts(engine, parts, listed)[1],
     )
 
 
-def _stacked(parts: list[ir.Table], names: list[str]) -> ir.Table:
-    """All rows of `parts` under the same columns; what a part does not have is empty."""
+def _stacked(tables: list[ir.Table], names: list[str]) -> ir.Table:
+    """All rows under the same columns; a column that a table does not have is empty."""
+    if len(tables) == 1:
+        return tables[0]
     null = ibis.null("string")
-    if len(parts) == 1:
-        return parts[0]
-    aligned = [p.select(**{n: p[n] if n in p.columns else null for n in names}) for p in parts]
-    return ibis.union(*aligned)
+    return ibis.union(*[t.select(**{n: t[n] if n in t.columns else null for n in names}) for t in tables])
 
 
-def _json_lines(engine: Engine, table: Table, files: list[Path], root: Path, what: str) -> Raw:
-    raise NotImplementedError
+def _numbered_parts(engine: Engine, parts: list[_Part], names: list[str]) -> tuple[ir.Table, list[Broken]]:
+    """The rows and the broken lines of several files, counted together in the files' order."""
+    tables: list[ir.Table] = []
+    broken: list[Broken] = []
+    before = 0
+    for part in parts:
+        wrong = text.broken(engine, part.lines, part.rejects)
+        broken.extend(Broken(before + n, reason, line) for n, reason, line in wrong)
+        number = ibis.row_number() + 1
+        table = part.table.mutate(**{ROW: number})
+        if wrong:
+            table = _making_room(engine, table, [n for n, _, _ in wrong])
+        tables.append(table.mutate(**{ROW: table[ROW] + before}))
+        if len(parts) > 1:
+            before += engine.arrow(part.table.aggregate(n=part.table.count()))["n"][0].as_py() + len(wrong)
+    return _stacked(tables, [*names, ROW]), broken
 
 
-def _excel(engine: Engine, table: Table, files: list[Path], root: Path, what: str) -> Raw:
-    raise NotImplementedError
+def _making_room(engine: Engine, table: ir.Table, taken: list[int]) -> ir.Table:
+    """`table` with its rows counted around the positions in `taken` (ascending)."""
+    # The n-th taken position moves all rows that would come at it or later, less the n - 1
+    # that have been moved already.
+    starts = [position - n for n, position in enumerate(taken)]
+    steps = engine.memory(
+        pa.table(
+            {
+                "from row": pa.array([0, *starts], pa.int64()),
+                "up to row": pa.array([*starts, 2**62], pa.int64()),
+                "moved by": pa.array(list(range(len(taken) + 1)), pa.int64()),
+            }
+        )
+    )
+    moved = table.join(steps, [table[ROW] >= steps["from row"], table[ROW] < steps["up to row"]])
+    return moved.mutate(**{ROW: moved[ROW] + moved["moved by"]}).drop("from row", "up to row", "moved by")
 
 
-def _from_database(engine: Engine, table: Table, root: Path, what: str) -> Raw:
-    raise NotImplementedError
+def _json_lines(engine: Engine, files: list[Path], encoding: str, root: Path, what: str) -> Raw:
+    place = _place(files, root)
+    parts = []
+    for path in files:
+        lines = text.opened(engine, path, encoding, what, Place(shown(path, root)))
+        if lines.first.lstrip("\ufeff \t\r\n").startswith("["):
+            raise SourceError(
+                f"{what}: a JSON array, not JSON lines", place=lines.place, hint="write one object per line"
+            )
+        parts.append(text.whole_lines(engine, lines))
+    whole = _stacked(parts, ["line"])
+    keys = engine.arrow(json_keys(whole.line).name("key").as_table().distinct().order_by("key"))
+    names = text.named(keys["key"].to_pylist(), what, place)
+
+    def fields(lines: ir.Table) -> dict[str, ir.Value]:
+        values = json_fields(lines.line, names)
+        return {name: values[n].nullif("") for n, name in enumerate(names)}
+
+    def numbered() -> ir.Table:
+        lines = counted(whole)
+        return lines.select(**fields(lines), **{ROW: lines[ROW], LINE: lines.line})
+
+    return Raw(what, place, whole.select(**fields(whole)), numbered)
+
+
+def _sheets(engine: Engine, files: list[Path], sheet: str | None, root: Path, what: str) -> Raw:
+    tables = [sheets.read(path, sheet, what, Place(shown(path, root))) for path in files]
+    names = list(dict.fromkeys(name for table in tables for name in table.column_names))
+    whole = _stacked([engine.memory(table) for table in tables], names)
+    return Raw(what, _place(files, root), whole, lambda: counted(whole))
+
+
+def _of_database(engine: Engine, table: Table, root: Path, what: str) -> Raw:
+    (path,) = _files(str(table.database), root, what)[:1]
+    place = Place(shown(path, root))
+    found = databases.read(engine, path, table.table, what, place)
+    return Raw(what, place, found, lambda: counted(found))
 
 
 def _of_engine(engine: Engine, table: Table, what: str) -> Raw:
-    raise NotImplementedError
+    known = engine.con.list_tables()
+    if table.table not in known:
+        raise SourceError(f"{what}: the engine has no table {table.table}", hint=nearest(table.table, known))
+    found = engine.con.table(table.table)
+    return Raw(what, Place(table.table), found, lambda: counted(found))
 
 
 def first_line(error: Exception) -> str:

@@ -75,7 +75,9 @@ def number(raw: Raw, name: str, column: Column) -> Number:
     elif kind.is_string():
         trimmed = found.strip().lower()
         yes_no = ibis.cases(
-            (trimmed == "true", ibis.literal(1)), (trimmed == "false", ibis.literal(0)), else_=ibis.null("int8")
+            (trimmed == "true", ibis.literal(1)),
+            (trimmed == "false", ibis.literal(0)),
+            else_=ibis.null("int8"),
         ).cast(decimal)
         number_like = ~trimmed.contains("_")
         value = ibis.coalesce(ibis.ifelse(number_like, trimmed.try_cast(decimal), ibis.null(decimal)), yes_no)
@@ -86,5 +88,7 @@ def number(raw: Raw, name: str, column: Column) -> Number:
             place=raw.place,
             hint="name a column of numbers",
         )
-    reason = ibis.literal(f'{shown} "') + text + ibis.literal('" is not a number, or too large')
+    large = ibis.literal(True) if not kind.is_string() else text.try_cast("float64").notnull()
+    fault = ibis.ifelse(large, '" is too large', '" is not a number')
+    reason = ibis.literal(f'{shown} "') + text + fault
     return Number(cast(ir.NumericValue, value), cast(ir.BooleanValue, wrong), reason)

@@ -1,0 +1,218 @@
+"""The rows of a source, typed: clocks as days, keys as text, numbers as decimals.
+
+Every row comes out, with `sound` telling whether it can be used, so that a table is read
+in one pass. With reasons asked for, each row that is not sound says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import cast
+
+import ibis
+import ibis.expr.types as ir
+
+from retinue.project.project import Project
+from retinue.project.sources import Column, Source
+from retinue.warehouse import clocks, money, values
+from retinue.warehouse.functions import is_json_object, json_text, row_json
+from retinue.warehouse.raw import LINE, ROW, Raw, own_columns
+
+#: The day from which a person without a start date is known.
+ALWAYS = date(1900, 1, 1)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Columns of a source that metrics use: as `numbers` (sum, mean, latest), or `plain`."""
+
+    numbers: frozenset[str] = frozenset()
+    plain: frozenset[str] = frozenset()
+
+
+@dataclass
+class _Typing:
+    """The columns of one source so far, and what can be wrong with a row, first fault first."""
+
+    table: Raw
+    source: Source
+    project: Project
+    out: dict[str, ir.Value] = field(default_factory=dict)
+    faults: list[tuple[ir.BooleanValue, ir.StringValue | str]] = field(default_factory=list)
+
+    @property
+    def zones(self) -> clocks.Zones:
+        settings = self.project.settings
+        return clocks.Zones(self.source.timezone or settings.timezone, settings.timezone, settings.day_closes)
+
+
+def typed(
+    table: Raw, source: Source, wanted: Wanted, project: Project, rates: money.Rates, *, explain: bool = False
+) -> ir.Table:
+    """`key`, occurred, day, known, visible, end_day, end_known, `c_`, `n_`, `k_` columns and `sound`.
+
+    For a source with `unique`, also `u` (its key as text) and `full` (the whole row). With
+    `explain`, also `row`, `reason` (null for sound rows) and `raw`.
+    """
+    if explain:
+        table = Raw(table.what, table.place, table.numbered(), table.numbered)
+    work = _Typing(table, source, project)
+    _line(work)
+    _account(work)
+    _clocks(work)
+    converted = _columns(work, wanted)
+    _unique(work)
+    if explain:
+        work.out["row"] = table.table[ROW]
+        work.out["raw"] = as_it_was(table.table)
+        work.out["reason"] = ibis.cases(*work.faults, else_=ibis.null("string"))
+    wrong: ir.BooleanValue = ibis.literal(False)
+    for fault, _ in work.faults:
+        wrong = cast(ir.BooleanValue, wrong | fault)
+    staged = table.table.select(**work.out, sound=~wrong)
+    for name, column in converted.items():
+        staged = _convert(staged, name, column, rates, explain)
+    return staged
+
+
+def account_column(source: Source) -> str:
+    """The column of the source that leads to the account."""
+    return source.via.key if source.via else source.account
+
+
+def _line(work: _Typing) -> None:
+    if LINE in work.table.table.columns:
+        work.faults.append((~is_json_object(work.table.table[LINE]), "the line is not a JSON object"))
+
+
+def _account(work: _Typing) -> None:
+    name = account_column(work.source)
+    work.out["key"] = values.key(work.table.column(name, "account"))
+    work.faults.append((work.out["key"].isnull(), f"{name} is empty"))
+
+
+def _clocks(work: _Typing) -> None:
+    source, out = work.source, work.out
+    if source.occurred_at.column:
+        occurred = clocks.read(work.table, source.occurred_at, "occurred_at", work.zones)
+        work.faults += [(occurred.wrong, occurred.reason), (occurred.empty, f"{occurred.shown} is empty")]
+        out["occurred"], day = occurred.at, cast(ir.DateValue, occurred.day)
+    else:
+        day = ibis.date(ALWAYS.isoformat())
+        out["occurred"] = day.cast("timestamp")
+    known: ir.Value = day
+    if source.known_at is not None:
+        loaded = clocks.read(work.table, source.known_at, "known_at", work.zones)
+        work.faults.append((loaded.wrong, loaded.reason))
+        known = _trusted(loaded.known, day, source)
+        if source.trusted_from is None:
+            work.faults.append((loaded.empty, f"{loaded.shown} is empty"))
+        else:
+            known = ibis.ifelse(loaded.empty, day, known)
+    out["day"], out["known"] = day, known
+    out["visible"] = day if source.known_at is None else ibis.greatest(day, known)
+    if source.ends_at is not None:
+        end = clocks.read(work.table, source.ends_at, "ends_at", work.zones)
+        work.faults.append((end.wrong, end.reason))
+        out["end_day"] = out["end_known"] = end.day
+        if source.ends_known_at is not None:
+            told = clocks.read(work.table, source.ends_known_at, "ends_known_at", work.zones)
+            work.faults.append((told.wrong, told.reason))
+            # An end that nobody is known to have learnt of has not been learnt of.
+            none, hidden = ibis.null("date"), told.empty | end.empty
+            out["end_day"] = ibis.ifelse(hidden, none, end.day)
+            later = ibis.greatest(end.day, _trusted(told.known, end.day, source))
+            out["end_known"] = ibis.ifelse(hidden, none, later)
+
+
+def _trusted(known: ir.Value, happened: ir.Value, source: Source) -> ir.Value:
+    """`known`, but what was loaded before `trusted_from` was known when it happened."""
+    if source.trusted_from is None:
+        return known
+    return ibis.ifelse(known < ibis.date(source.trusted_from.isoformat()), happened, known)
+
+
+def _columns(work: _Typing, wanted: Wanted) -> dict[str, Column]:
+    """Adds the wanted columns; returns those whose amounts are still to be converted."""
+    declared = work.source.named_columns()
+    converted: dict[str, Column] = {}
+    for name in sorted(wanted.numbers | wanted.plain):
+        column = declared.get(name, Column(column=name))
+        late: ir.BooleanValue | None = None
+        if column.known_at is not None:
+            own = clocks.read(work.table, column.known_at, f"known_at of {name}", work.zones)
+            work.faults.append((own.wrong, own.reason))
+            late = own.empty
+            when = ibis.greatest(work.out["visible"], own.known)
+            work.out[f"k_{name}"] = ibis.ifelse(late, ibis.null("date"), when)
+        if name in wanted.plain:
+            value = values.plain(work.table.column(column.column, name))
+            work.out[f"c_{name}"] = _known(value, late)
+        if name in wanted.numbers:
+            number = values.number(work.table, name, column)
+            work.faults.append((number.wrong, number.reason))
+            work.out[f"n_{name}"] = _known(number.value, late)
+            if column.currency is not None:
+                converted[name] = column
+                currency = money.currency_of(work.table, name, column, work.project)
+                work.out[f"m_{name}"] = currency
+                lacking = number.value.notnull() & currency.isnull()
+                work.faults.append((lacking, f"currency of {name} ({column.currency}) is empty"))
+    return converted
+
+
+def _known(value: ir.Value, late: ir.BooleanValue | None) -> ir.Value:
+    """A value with a clock of its own is not there while its clock is empty."""
+    return value if late is None else ibis.ifelse(late, ibis.null(value.type()), value)
+
+
+def _convert(staged: ir.Table, name: str, column: Column, rates: money.Rates, explain: bool) -> ir.Table:
+    """`n_<name>` in the project's currency; without a rate the row is not sound."""
+    amount, currency = f"n_{name}", f"m_{name}"
+    found = rates.lookup(staged, currency, staged.day, "rate")
+    there = found[amount].notnull()
+    value = money.converted(found[amount], found.rate, column.scale)
+    lacking = there & found[currency].notnull() & found.rate.isnull()
+    too_large = there & found.rate.notnull() & value.isnull()
+    told: dict[str, ir.Value] = {}
+    if explain:
+        reason = ibis.cases(
+            (lacking, ibis.literal('no rate for "') + found[currency] + '" on ' + found.day.cast("string")),
+            (too_large, ibis.literal(f'{name} "') + found[amount].cast("string") + '" is too large'),
+            else_=ibis.null("string"),
+        )
+        told["reason"] = ibis.coalesce(found.reason, reason)
+    sound = found.sound & ~lacking & ~too_large
+    return found.mutate(**{amount: value, "sound": sound}, **told).drop("rate", currency)
+
+
+def _unique(work: _Typing) -> None:
+    if not work.source.unique:
+        return
+    parts = [values.key(work.table.column(name, "unique")) for name in work.source.unique]
+    shown: ir.Value = parts[0]
+    for part in parts[1:]:
+        shown = shown + ibis.literal(", ") + part
+    work.out["u"] = shown
+    work.out["full"] = row_json(work.table.table, own_columns(work.table.table))
+
+
+def as_it_was(table: ir.Table) -> ir.StringValue:
+    """A row as JSON, for people."""
+    if LINE not in table.columns:
+        return row_json(table, own_columns(table))
+    line = table[LINE]
+    return cast(ir.StringValue, ibis.ifelse(is_json_object(line), line, json_text(line)))
+
+
+def numbered_copies(rows: ir.Table) -> ir.Table:
+    """`rows` with `copy`: 0 for the first row of a unique key, then 1, 2, ...
+
+    First is who could be seen first, so that copies which arrive later change nothing; then
+    the lowest of the whole row, so that their order does not matter. A row with an empty
+    part in its key is no copy of any other.
+    """
+    order = [rows[c] for c in ("visible", "known", "occurred", "full", "row") if c in rows.columns]
+    copy = ibis.row_number().over(ibis.window(group_by="u", order_by=order))
+    return rows.mutate(copy=ibis.ifelse(rows.u.isnull(), 0, copy))
