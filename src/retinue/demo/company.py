@@ -103,7 +103,7 @@ def sign(seed: int, block: int, calendar: Calendar, truth: Truth) -> Company:
         owner=owner,
         owners=owners,
         owner_changed=np.where(handover, left_on[territory], -(10**6)),
-        owner_before=territory,
+        owner_before=np.where(handover, territory, owner),
         usage=usage,
         indicator_counts=counts,
         indicator_hit=hit & (segment != GROUP)[:, None],

@@ -214,14 +214,16 @@ class _Life:
         def chance(of: tuple[float, float]) -> Array:
             return sigmoid(of[0] + of[1] * health)
 
-        due = staying & (self.renews >= 7 * week) & (self.renews < 7 * week + 7)
-        between = staying & ~due & (tenure >= 8)
+        # The last week may be cut short; what would follow the last day has not happened.
+        last, today = self.calendar.last_index, self._day(week)
+        due = staying & (self.renews >= 7 * week) & (self.renews < min(7 * week + 7, last + 1))
+        between = staying & ~due & (tenure >= 8) & (today <= last)
         shrinks = due & (luck.end[:, week] < chance(self.truth.contracted))
         grows = due & ~shrinks & (luck.end[:, week] > 1 - chance(self.truth.expanded))
         grows |= between & (luck.more[:, week] < chance(self.truth.expanded_weekly))
         factor = np.where(shrinks, 0.9 - 0.35 * luck.size[:, week], 1.05 + 0.35 * luck.size[:, week])
         after = np.where(shrinks | grows, np.round(self.arr * factor / 10) * 10, self.arr)
-        day = np.where(due, self.renews, self._day(week))
+        day = np.where(due, self.renews, today)
         what = np.where(shrinks, CONTRACTED, np.where(grows, EXPANDED, RENEWED))
         changed = due | grows
         who = np.flatnonzero(changed)
@@ -230,6 +232,4 @@ class _Life:
         self.renews = np.where(due, add_months(self.calendar, self.renews, self.company.term), self.renews)
         self.contracts.add(who, day[changed], self.arr[changed], self.renews[changed])
         refers = between & (luck.refer[:, week] < chance(self.truth.referred_weekly))
-        self.outcomes.add(
-            np.flatnonzero(refers), self._day(week)[refers], REFERRED, self.arr[refers], self.arr[refers]
-        )
+        self.outcomes.add(np.flatnonzero(refers), today[refers], REFERRED, self.arr[refers], self.arr[refers])

@@ -58,6 +58,19 @@ class Scene:
     def id(self, account: Array) -> pa.Array:
         return text(account, self.company.ids)
 
+    @property
+    def moved(self) -> Array:
+        """Accounts that went over to another owner, by the last day and within their lives."""
+        changed = self.company.owner_changed
+        past = (changed > -NEVER) & (changed < self.course.ended) & ~self.future(changed)
+        return np.asarray(past)
+
+    def owner(self, account: Array, day: Array) -> pa.Array:
+        """E-mail of who looked after the account on that day."""
+        company = self.company
+        after = self.moved[account] & (day >= company.owner_changed[account])
+        return text(np.where(after, company.owner[account], company.owner_before[account]), company.owners)
+
     def future(self, day: Array) -> Array:
         return np.asarray(day > self.calendar.last_index)
 
@@ -80,7 +93,7 @@ def accounts(scene: Scene) -> pa.Table:
             "segment": text(company.segment, SEGMENTS),
             "plan": text(company.plan, words.PLANS, group),
             "region": text(company.territory, words.TERRITORIES),
-            "csm_email": text(company.owner, company.owners),
+            "csm_email": scene.owner(everyone, np.full(BLOCK, calendar.last_index)),
             "channel": text(company.channel, words.CHANNELS),
             "industry": text(company.industry, words.INDUSTRIES, rng.random(BLOCK) < 0.04),
             "seats": pa.array(seats.astype(np.int64), mask=group | (rng.random(BLOCK) < 0.01)),
@@ -100,13 +113,10 @@ def _domains(company: Company) -> Array:
 def owners(scene: Scene) -> pa.Table:
     company = scene.company
     everyone = np.arange(BLOCK)
-    moved = np.flatnonzero(company.owner_changed > -NEVER)
-    moved = moved[~scene.future(company.owner_changed[moved])]
+    moved = np.flatnonzero(scene.moved)
     account = np.concatenate([everyone, moved])
-    first = np.where(company.owner_changed > -NEVER, company.owner_before, company.owner)
-    owner = np.concatenate([first, company.owner[moved]])
     day = np.concatenate([company.start, company.owner_changed[moved]])
-    return _dated(scene, account, day, {"csm_email": text(owner, company.owners)})
+    return _dated(scene, account, day, {"csm_email": scene.owner(account, day)})
 
 
 def contracts(scene: Scene) -> pa.Table:
@@ -179,7 +189,7 @@ def interventions(scene: Scene) -> pa.Table:
             "started_on": days(scene.calendar, day),
             "ended_on": days(scene.calendar, day + 42, scene.future(day + 42)),
             "kind": text(kind, [play.kind for play in scene.truth.plays]),
-            "owner": text(scene.company.owner[account], scene.company.owners),
+            "owner": scene.owner(account, day),
         }
     )
     return table.filter(pa.array(scene.under_contract(account, day)))
@@ -246,7 +256,7 @@ def tickets(scene: Scene) -> pa.Table:
     tone = sharp.astype(np.int64)
     pick = (rng.random(count) * sizes[category, tone]).astype(np.int64)
     second = np.clip(rng.normal(44_000, 9_000, count), 0, 86_399).astype(np.int64)
-    hours = np.exp(rng.normal(3.2 - 0.3 * priority - 0.35 * mood, 0.9))
+    hours = np.exp(rng.normal(3.9 - 0.4 * priority - 0.4 * mood, 1.1))
     solved = day * 86_400 + second + (hours * 3600).astype(np.int64)
     rated = solved + (rng.exponential(1.3, count) * 86_400).astype(np.int64)
     unsolved = scene.future(solved // 86_400)
@@ -370,7 +380,7 @@ def touches(scene: Scene) -> pa.Table:
             "attendees": pa.array(attendees),
             "contact_role": text(role, words.ROLES, rng.random(count) < 0.03),
             "outcome": text(outcome, ("replied", "no_reply", "no_show", "cancelled", "held")),
-            "csm_email": text(scene.company.owner[account], scene.company.owners),
+            "csm_email": scene.owner(account, day),
         }
     )
 
@@ -389,6 +399,6 @@ def pulses(scene: Scene) -> pa.Table:
             "account_id": scene.id(account),
             "given_on": days(scene.calendar, day),
             "pulse": pa.array(pulse),
-            "csm_email": text(scene.company.owner[account], scene.company.owners),
+            "csm_email": scene.owner(account, day),
         }
     )

@@ -157,7 +157,9 @@ def _aside(
         mean = np.append(rate, 0.0)[company.segment]
         counts = rng.poisson(mean[:, None], (BLOCK, calendar.weeks))
         account, week = (np.repeat(at, counts.ravel()) for at in np.indices(counts.shape).reshape(2, -1))
-        yield name, account, week * 7 + rng.integers(0, 5, len(account))
+        day = week * 7 + rng.integers(0, 5, len(account))
+        works = rng.random(len(account)) < calendar.rhythm.ravel()[day]
+        yield name, account[works], day[works]
 
 
 def _users(rng: np.random.Generator, company: Company, course: Course, account: Array, week: Array) -> Array:
