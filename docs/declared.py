@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Collection, Iterator
+from datetime import date
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from retinue.period import Period
 from retinue.project import metrics, scorecards, sources
 from retinue.project import project as declared
-from retinue.project.declaration import Declaration, Span, When, Where
+from retinue.project.declaration import Declaration, When, Where
 
 #: Annotations with a way of writing of their own. Compared one by one: not all can be hashed.
 _NOTATIONS: tuple[tuple[Any, str], ...] = (
-    (Span, "[period](#periods)"),
     (When, "[condition](#conditions)"),
     (Where, "[condition](#conditions), or a mapping of columns to values"),
     (declared.TimeOfDay, 'time of day, such as `"06:00"`'),
@@ -32,6 +34,16 @@ _NOTATIONS: tuple[tuple[Any, str], ...] = (
     ),
     (metrics.AnyMetric, "[metric](metrics.md)"),
 )
+
+_PLAIN = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    date: "date",
+    Period: "[period](#periods)",
+    Any: "anything",
+}
 
 _WRITTEN = """\
 ## How values are written
@@ -60,8 +72,8 @@ def yaml_page() -> str:
     cards = [model for model in _reachable(scorecards.Scorecard) if model not in settings]
     parts = [
         "# YAML keys\n",
-        "A project is a folder with `retinue.yaml`, `metrics.yaml` and a scorecard in each file of `scorecards/`.\n"
-        "Unknown keys are errors. Metrics have [a page of their own](metrics.md).\n",
+        "A project is a folder with `retinue.yaml`, `metrics.yaml` (or files in `metrics/`) and a scorecard in each\n"
+        "file of `scorecards/` (or documents of `scorecards.yaml`). Unknown keys are errors. Metrics have [a page of their own](metrics.md).\n",
         _WRITTEN,
         "## retinue.yaml\n",
         *(_section(model, top=model is declared.Settings) for model in settings),
@@ -83,15 +95,12 @@ def metrics_page() -> str:
         "[the page of YAML keys](yaml.md#how-values-are-written).\n",
         "| kind | in short |",
         "|---|---|",
-        *(
-            f"| [`{kind.kind}`](#{kind.kind}) | {_cell(_doc(kind).split('. ')[0].rstrip('.'))} |"
-            for kind in own
-        ),
+        *(f"| [`{kind.kind}`](#{kind.kind}) | {_cell(_short(kind))} |" for kind in own),
         "\n## Keys of every metric\n",
-        _doc(metrics.MetricBase) + "\n",
+        _doc(metrics.MetricBase).rstrip() + "\n",
         _keys(metrics.MetricBase),
-        *(f"## {kind.kind}\n\n{_doc(kind)}\n\n{_keys(kind, without=shared)}" for kind in own),
-        *(f"## {_title(model)}\n\n{_doc(model)}\n\n{_keys(model)}" for model in nested),
+        *(f"## {kind.kind}\n\n{_doc(kind)}{_keys(kind, without=shared)}" for kind in own),
+        *(f"## {_title(model)}\n\n{_doc(model)}{_keys(model)}" for model in nested),
     ]
     return (
         "\n".join(parts)
@@ -102,7 +111,7 @@ def metrics_page() -> str:
 
 def _section(model: type[BaseModel], *, top: bool) -> str:
     heading = "" if top else f"### {_title(model)}\n\n"
-    return f"{heading}{_doc(model)}\n\n{_keys(model)}"
+    return f"{heading}{_doc(model)}{_keys(model)}"
 
 
 def _title(model: type[BaseModel]) -> str:
@@ -110,18 +119,30 @@ def _title(model: type[BaseModel]) -> str:
 
 
 def _doc(model: type[BaseModel]) -> str:
+    """The docstring of the model itself and a blank line; nothing where it has none."""
     own = model.__doc__ if "__doc__" in vars(model) else None
-    return inspect.cleandoc(own or f"A {_title(model)}.")
+    return inspect.cleandoc(own) + "\n\n" if own else ""
+
+
+def _short(model: type[BaseModel]) -> str:
+    """The first sentence of a docstring."""
+    first = " ".join(_doc(model).partition("\n\n")[0].split())
+    return re.split(r"\. ", first)[0].rstrip(".")
 
 
 def _keys(model: type[BaseModel], *, without: Collection[str] = ()) -> str:
+    """A table of keys; with a column of meanings where a field has a description."""
     hints = typing.get_type_hints(model, include_extras=True)
-    rows = [
-        f"| `{field.alias or name}` | {_cell(_shown(hints[name]) + _limits(field))} | {_default(field)} |"
-        for name, field in model.model_fields.items()
-        if name not in without
-    ]
-    return "\n".join(["| key | value | default |", "|---|---|---|", *rows, ""])
+    fields = {name: field for name, field in model.model_fields.items() if name not in without}
+    told = any(field.description for field in fields.values())
+    rows = ["| key | value | default |", "|---|---|---|"]
+    if told:
+        rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        value = _cell(_shown(hints[name]) + _limits(field))
+        meaning = f" {_cell(field.description or '')} |" if told else ""
+        rows.append(f"| `{field.alias or name}` | {value} | {_default(field)} |{meaning}")
+    return "\n".join([*rows, ""])
 
 
 def _cell(text: str) -> str:
@@ -148,8 +169,9 @@ def _shown(hint: Any) -> str:
         return "list of " + ", ".join(_shown(arg) for arg in args)
     if inspect.isclass(hint) and issubclass(hint, Declaration):
         return f"[{_title(hint)}](#{_title(hint).replace(' ', '-')})"
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "anything"}
-    return names.get(hint, getattr(hint, "__name__", str(hint)))
+    if hint not in _PLAIN:
+        raise TypeError(f"say in docs/declared.py how a {hint} is written")
+    return _PLAIN[hint]
 
 
 def _limits(field: FieldInfo) -> str:

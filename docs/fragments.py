@@ -6,14 +6,16 @@ A block says which file it belongs to: ```` ```yaml retinue.yaml ````, ```` ```y
 
 from __future__ import annotations
 
+import re
 import typing
 from pathlib import PurePosixPath
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from docs.pages import Block
+from retinue.errors import Problem
+from retinue.project import yaml
 from retinue.project.metrics import AnyMetric
 from retinue.project.project import Settings
 from retinue.project.scorecards import Scorecard
@@ -31,11 +33,12 @@ def model_of(block: Block) -> type[BaseModel] | None:
     """What a block declares a piece of; None if it is not of a project."""
     if block.language != "yaml" or not block.words:
         return None
-    path = PurePosixPath(block.words[-1])
-    if path.parent.name == "scorecards":
+    parts = PurePosixPath(block.words[-1]).with_suffix("").parts
+    if parts[-1] == "retinue":
+        return Settings
+    if "scorecards" in parts:
         return Scorecard
-    files: dict[str, type[BaseModel]] = {"retinue.yaml": Settings, "metrics.yaml": MetricsFile}
-    return files.get(path.name)
+    return MetricsFile if "metrics" in parts else None
 
 
 def wrong(block: Block) -> str | None:
@@ -43,17 +46,29 @@ def wrong(block: Block) -> str | None:
     model = model_of(block)
     if model is None:
         return None
+    # Variables without a default are what a reader would set.
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block.text), "x")
+    problems: list[Problem] = []
+    documents = yaml.documents(block.text, block.place, variables, problems)
+    for told in (document.data for document in documents):
+        if "part" in block.words and isinstance(told, dict):
+            problems += _unlike(told, model)
+        else:
+            problems += _refused(TypeAdapter(model), told)
+    return f"{block.place}: {problems[0]}" if problems else None
+
+
+def _unlike(told: dict[str, Any], model: type[BaseModel]) -> list[Problem]:
+    """Problems of some keys of a model, each held against its own type."""
+    hints = typing.get_type_hints(model, include_extras=True)
+    unknown = [Problem(f"unknown key {key}") for key in told if key not in hints]
+    known = {key: value for key, value in told.items() if key in hints}
+    return unknown + [p for key, value in known.items() for p in _refused(TypeAdapter(hints[key]), value)]
+
+
+def _refused(adapter: TypeAdapter[Any], told: object) -> list[Problem]:
     try:
-        told: Any = yaml.safe_load(block.text)
-        if "part" not in block.words:
-            model.model_validate(told)
-            return None
-        hints = typing.get_type_hints(model, include_extras=True)
-        unknown = set(told) - set(hints)
-        if unknown:
-            return f"{block.place}: unknown keys {sorted(unknown)}"
-        for key, value in told.items():
-            TypeAdapter(hints[key]).validate_python(value)
-    except (ValueError, yaml.YAMLError) as error:
-        return f"{block.place}: {error}"
-    return None
+        adapter.validate_python(told)
+    except ValidationError as error:
+        return [Problem(str(error))]
+    return []

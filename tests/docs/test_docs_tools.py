@@ -64,6 +64,13 @@ def test_links_to_absent_files_and_headings_are_found_and_code_is_not_a_link(tmp
         ("part scorecards/smb.yaml", "bands: {at_risk: 0, watch: 40, healthy: 70}", True),
         ("scorecards/smb.yaml", "bands: {at_risk: 0, watch: 40, healthy: 70}", False),
         ("part retinue.yaml", "stages: [", False),
+        ("part acme/retinue.yaml", "day_closes: 06:00", True),
+        ("part acme/retinue.yaml", "day_closes: 26:00", False),
+        ("part metrics/usage.yaml", "metrics: {logins: {count: usage, where: {event: no}}}", True),
+        ("part retinue.yaml", "home: ${HOME}\ntimezone: ${ZONE:-Europe/Berlin}", True),
+        ("part retinue.yaml", "timezone: ${ZONE:-Europe/Nowhere}", False),
+        ("part retinue.yaml", "home: a\nhome: b", False),
+        ("other.yaml", "whatever: [1, 2]", True),
         ("", "whatever: [1, 2]", True),
     ],
 )
