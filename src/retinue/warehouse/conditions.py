@@ -55,7 +55,9 @@ def _alike(column: ir.Value, value: Value) -> tuple[ir.Value, ir.Value]:
     if isinstance(value, bool):
         if kind.is_string():
             text = column.lower()
-            flag = ibis.cases((text.isin(_TRUE), True), (text.isin(_FALSE), False), else_=ibis.null("boolean"))
+            flag = ibis.cases(
+                (text.isin(_TRUE), True), (text.isin(_FALSE), False), else_=ibis.null("boolean")
+            )
             return flag, ibis.literal(value)
         if kind.is_numeric():
             return column, ibis.literal(int(value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import ibis
 import ibis.expr.types as ir
@@ -22,33 +21,13 @@ from retinue.project.metrics import MetricBase, feeds, needs, split
 from retinue.project.project import closure
 from retinue.warehouse import series as s
 from retinue.warehouse.engine import Engine
+from retinue.warehouse.facts import Wanted
+from retinue.warehouse.feeds import Feed
 from retinue.warehouse.spine import Spine
 
-#: States of a metric. `stale` arises later, where a measure limits the age of its metric.
-OK, MISSING, NOT_APPLICABLE, STALE = "ok", "missing", "not_applicable", "stale"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Columns of a source that metrics need: as numbers, and as they are."""
-
-    numbers: frozenset[str] = frozenset()
-    plain: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What was known of a source: day by day, the last day that any of its rows is from."""
-
-    seen: tuple[date, ...]
-    reach: tuple[date, ...]
-
-    def watermark(self, as_of: date) -> date | None:
-        """Day of the last row of any account known by `as_of`; None before the first."""
-        from bisect import bisect_right
-
-        at = bisect_right(self.seen, as_of)
-        return self.reach[at - 1] if at else None
+#: States of a metric, as the engine keeps them. `stale`: the value of the day its feed died.
+MISSING, OK, STALE, NOT_APPLICABLE = range(4)
+STATES = ("missing", "ok", "stale", "not_applicable")
 
 
 @dataclass(frozen=True)
@@ -79,9 +58,7 @@ def wanted(metrics: Mapping[str, MetricBase]) -> dict[str, Wanted]:
                 plain[one.source].add(one.column)
             elif isinstance(one, s.Flow | s.Stock | s.Newest) and one.column:
                 numbers[one.source].add(one.column)
-    return {
-        source: Wanted(frozenset(numbers[source]), frozenset(plain[source])) for source in numbers
-    }
+    return {source: Wanted(frozenset(numbers[source]), frozenset(plain[source])) for source in numbers}
 
 
 def feeds_of(name: str, metrics: Mapping[str, MetricBase]) -> tuple[str, ...]:
@@ -103,9 +80,7 @@ def _flow(ref: str, where: conditions.Condition | None, frame: s.Frame, *, value
     return s.Flow(source, column, where, frame, values)
 
 
-def _part(
-    of: kinds.Changed, where: conditions.Condition | None, frame: s.Frame
-) -> s.Flow | s.Different:
+def _part(of: kinds.Changed, where: conditions.Condition | None, frame: s.Frame) -> s.Flow | s.Different:
     if of.distinct is not None:
         source, column = split(of.distinct)
         return s.Different(source, column or "", where, frame)
@@ -156,23 +131,10 @@ def series_of(metric: MetricBase) -> tuple[s.Series, ...]:
             return ()
 
 
-def known_feeds(engine: Engine, sources: Mapping[str, ir.Table]) -> dict[str, Feed]:
-    """The watermarks of all sources."""
-    found = {}
-    for name, facts in sources.items():
-        daily = facts.group_by(seen=facts.visible).agg(reach=facts.day.max()).order_by("seen")
-        table = engine.arrow(daily)
-        reach: list[date] = []
-        for day in table["reach"].to_pylist():
-            reach.append(max(day, reach[-1]) if reach else day)
-        found[name] = Feed(tuple(table["seen"].to_pylist()), tuple(reach))
-    return found
-
-
 @dataclass(frozen=True)
 class _Answer:
     value: ir.Value
-    state: ir.StringValue
+    state: ir.IntegerValue
     day: ir.DateValue
 
 
@@ -203,12 +165,21 @@ def days_between(later: ir.DateValue, earlier: ir.DateValue) -> ir.IntegerValue:
     return later.delta(earlier, unit="day").cast("int64")
 
 
+def _state(*branches: tuple[ir.BooleanValue, int], else_: int = MISSING) -> ir.IntegerValue:
+    return ibis.cases(*branches, else_=else_).cast("int8")
+
+
+def state_name(state: ir.IntegerValue) -> ir.StringValue:
+    """The name of a state in published tables."""
+    return ibis.cases(*((state == code, name) for code, name in enumerate(STATES)))
+
+
 def _given(value: ir.Value, exists: ir.BooleanValue) -> _Answer:
     """`value` where it exists, missing elsewhere."""
     number = value.cast("float64")
     return _Answer(
         ibis.ifelse(exists, number, ibis.null("float64")),
-        ibis.ifelse(exists, OK, MISSING),
+        _state((exists, OK)),
         ibis.null("date"),
     )
 
@@ -258,8 +229,12 @@ def _change(metric: kinds.Change, row: _Row) -> _Answer:
     heard = row.heard_of(now.source)
     applies = ~young & (base != 0)
     return _Answer(
-        ibis.ifelse(heard & applies, rate / ibis.ifelse(base != 0, base, ibis.null("float64")) - 1, ibis.null("float64")),
-        ibis.cases((~heard, MISSING), (~applies, NOT_APPLICABLE), else_=OK),
+        ibis.ifelse(
+            heard & applies,
+            rate / ibis.ifelse(base != 0, base, ibis.null("float64")) - 1,
+            ibis.null("float64"),
+        ),
+        _state((~heard, MISSING), (~applies, NOT_APPLICABLE), else_=OK),
         ibis.null("date"),
     )
 
@@ -279,14 +254,14 @@ def _milestones(metric: kinds.Milestones, row: _Row) -> _Answer:
     share = reached.cast("float64") / ibis.ifelse(counted > 0, counted, ibis.null("int64")).cast("float64")
     return _Answer(
         ibis.ifelse(known, share, ibis.null("float64")),
-        ibis.cases((~known, MISSING), (counted == 0, NOT_APPLICABLE), else_=OK),
+        _state((~known, MISSING), (counted == 0, NOT_APPLICABLE), else_=OK),
         ibis.null("date"),
     )
 
 
 def _operand(part: str | float, row: _Row) -> _Answer:
     if not isinstance(part, str):
-        return _Answer(ibis.literal(float(part)), ibis.literal(OK), ibis.null("date"))
+        return _Answer(ibis.literal(float(part)), ibis.literal(OK, "int8"), ibis.null("date"))
     if part.startswith("account."):
         return attribute_number(row, part.removeprefix("account."))
     return row.answers[part]
@@ -296,7 +271,7 @@ def _ratio(over: _Answer, under: _Answer) -> _Answer:
     missing = (over.state == MISSING) | (under.state == MISSING)
     inapplicable = (over.state == NOT_APPLICABLE) | (under.state == NOT_APPLICABLE)
     zero = under.value == 0
-    state = ibis.cases(
+    state = _state(
         (missing, MISSING),
         (inapplicable, NOT_APPLICABLE),
         (zero & (over.value == 0), MISSING),

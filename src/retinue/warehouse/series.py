@@ -136,9 +136,7 @@ def _running(table: ir.Table, names: Mapping[Series, str]) -> ir.Table:
 # --- sums of dated deltas ---------------------------------------------------------------------
 
 
-def _deltas(
-    engine: Engine, spine: Spine, facts: ir.Table, names: Mapping[Series, str]
-) -> list[ir.Table]:
+def _deltas(engine: Engine, spine: Spine, facts: ir.Table, names: Mapping[Series, str]) -> list[ir.Table]:
     """Tables of (ix, pos, one column per series), each with unique (ix, pos)."""
     flows = {s: n for s, n in names.items() if isinstance(s, Flow)}
     stocks = {s: n for s, n in names.items() if isinstance(s, Stock)}
@@ -220,7 +218,10 @@ def _flow_branches(
     daily = engine.store(
         "daily",
         facts.select(
-            "ix", "day", seen=_visible(facts, clocks), **{n: _amount(facts, amounts[k]) for k, n in keys.items()}
+            "ix",
+            "day",
+            seen=_visible(facts, clocks),
+            **{n: _amount(facts, amounts[k]) for k, n in keys.items()},
         )
         .group_by("ix", "day", "seen")
         .agg(**{n: _whole(_[n].sum()) for n in keys.values()}),
@@ -254,9 +255,7 @@ def _interval(
     ]
 
 
-def _stock_branches(
-    engine: Engine, facts: ir.Table, stocks: Mapping[Series, str]
-) -> list[ir.Table]:
+def _stock_branches(engine: Engine, facts: ir.Table, stocks: Mapping[Series, str]) -> list[ir.Table]:
     branches = []
     for series, name in stocks.items():
         assert isinstance(series, Stock)
@@ -302,9 +301,7 @@ def _united(spine: Spine, branches: list[ir.Table]) -> ir.Table:
     return placed.group_by("ix", "pos").agg(**{c: _whole(placed[c].sum()) for c in types})
 
 
-def _different(
-    engine: Engine, spine: Spine, facts: ir.Table, series: Different, name: str
-) -> ir.Table:
+def _different(engine: Engine, spine: Spine, facts: ir.Table, series: Different, name: str) -> ir.Table:
     """Intervals of each key, merged where they touch: +1 where one begins, -1 where it ends.
 
     "Until the next occurrence" is not enough: a row that becomes known late begins after rows
@@ -379,4 +376,3 @@ def newest_rows(facts: ir.Table, series: Newest) -> ir.Table:
     )
     order = ibis.window(group_by="ix", order_by=[told.occurred, told.seen, told.value])
     return told.mutate(rank=ibis.row_number().over(order).cast("int64")).drop("occurred")
-
