@@ -26,6 +26,9 @@ from docs.pages import Block, blocks
 #: Programs that a page may run besides `retinue` and `cd`.
 PROGRAMS = ("cat", "head", "ls", "mkdir", "python")
 
+#: What the installed command does, in this interpreter.
+_RETINUE = "import sys; sys.argv[0] = 'retinue'; from retinue.cli import main; sys.exit(main())"
+
 _EXIT = re.compile(r"\s+# exit (\d+)$")
 
 
@@ -88,7 +91,7 @@ def _do(step: Step, here: Path) -> Path:
             raise Mismatch(f"{step.place}: no folder {arguments[0]}")
         return there
     if program == "retinue":
-        argv = [sys.executable, "-c", "from retinue.cli import main; main()", *arguments]
+        argv = [sys.executable, "-c", _RETINUE, *arguments]
     elif program == "python":
         argv = [sys.executable, *arguments]
     elif program in PROGRAMS:
