@@ -41,7 +41,7 @@ def _when(value: Any) -> Any:
 def _where(value: Any) -> Any:
     if isinstance(value, dict) and value:
         return conditions.where_mapping(value)
-    if isinstance(value, str | CONDITION_TYPES):
+    if isinstance(value, (str, *CONDITION_TYPES)):
         return _when(value)
     raise ValueError("write columns and values such as `{event: [login, edit]}`, or a condition")
 

@@ -18,7 +18,7 @@ from retinue.project.declaration import Declaration, When
 from retinue.project.metrics import AnyMetric, Children, Sql, needs
 from retinue.project.references import ROLL_UP
 from retinue.project.scorecards import Component, Measure, Points, Scorecard
-from retinue.project.sources import Accounts, People, Rates, Source, Timezone
+from retinue.project.sources import Accounts, Clock, People, Rates, Source, Timezone
 
 ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
 
@@ -215,13 +215,14 @@ def people_source(people: People) -> Source:
     columns = {"person": {"column": people.person}, **told.pop("columns", {})}
     if people.role:
         columns["role"] = {"column": people.role}
-    start = people.from_.model_dump(exclude_none=True) if people.from_ else {"column": ""}
+    # Without a start no row can be placed in time; `check` says so.
+    start = people.from_ or Clock.model_construct(column="")
     return Source.model_validate(
         {
             **told,
             "columns": columns,
             "occurred_at": start,
-            "ends_at": people.until.model_dump(exclude_none=True) if people.until else None,
+            "ends_at": people.until,
             "user": people.person,
         }
     )
