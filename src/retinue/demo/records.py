@@ -1,237 +1,20 @@
-"""The smaller tables of a block: accounts, contracts, people, tickets, invoices, surveys, touches.
-
-Each function returns rows with a hidden column `_ix` (the position of the account in its
-block), by which a company that ends within the block is cut.
-"""
+"""Tables of what happens with accounts: tickets, invoices, surveys, touches, pulses."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from retinue.demo import words
-from retinue.demo.calendar import Array, Calendar
-from retinue.demo.chance import BLOCK, sigmoid, stream
-from retinue.demo.company import Company
-from retinue.demo.course import NEVER, OUTCOMES, Course
-from retinue.demo.truth import COMPONENTS, SEGMENTS, Truth
+from retinue.demo.chance import sigmoid
+from retinue.demo.course import NEVER
+from retinue.demo.scene import Scene, loaded
 from retinue.demo.writing import days, moments, numbered, text
 
 CURRENCIES = ("EUR", "GBP", "USD")
 #: Units of project currency (EUR) for one unit, about; each month differs a little.
 RATES = {"GBP": 1.17, "USD": 0.91}
 _PER_EURO = np.array([1.0, 1 / 1.17, 1 / 0.91])
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What every table of a block is drawn from."""
-
-    seed: int
-    calendar: Calendar
-    truth: Truth
-    company: Company
-    course: Course
-
-    def rng(self, purpose: str) -> np.random.Generator:
-        return stream(self.seed, self.company.block, purpose)
-
-    def component(self, name: str) -> Array:
-        """A latent component by (account, week)."""
-        return np.asarray(self.course.components[:, :, COMPONENTS.index(name)], dtype=float)
-
-    def rows(self, rng: np.random.Generator, rate: Array) -> tuple[Array, Array, Array]:
-        """Account, week and day (a working day) of Poisson rows with a weekly `rate` (account, week)."""
-        counts = rng.poisson(np.where(self.course.at_risk | (self.course.decided[:, None] < NEVER), rate, 0))
-        account, week = (np.repeat(at, counts.ravel()) for at in np.indices(counts.shape).reshape(2, -1))
-        day = week * 7 + rng.integers(0, 5, len(account))
-        kept = self.under_contract(account, day)
-        return account[kept], week[kept], day[kept]
-
-    def under_contract(self, account: Array, day: Array) -> Array:
-        inside = (day >= self.calendar.first_index) & (day <= self.calendar.last_index)
-        started = (day >= self.company.start[account]) & self.company.customers[account]
-        return np.asarray(inside & started & (day < self.course.ended[account]))
-
-    def id(self, account: Array) -> pa.Array:
-        return text(account, self.company.ids)
-
-    @property
-    def moved(self) -> Array:
-        """Accounts that went over to another owner, by the last day and within their lives."""
-        changed = self.company.owner_changed
-        past = (changed > -NEVER) & (changed < self.course.ended) & ~self.future(changed)
-        return np.asarray(past)
-
-    def owner(self, account: Array, day: Array) -> pa.Array:
-        """E-mail of who looked after the account on that day."""
-        company = self.company
-        after = self.moved[account] & (day >= company.owner_changed[account])
-        return text(np.where(after, company.owner[account], company.owner_before[account]), company.owners)
-
-    def future(self, day: Array) -> Array:
-        return np.asarray(day > self.calendar.last_index)
-
-
-def accounts(scene: Scene) -> pa.Table:
-    company, course, calendar = scene.company, scene.course, scene.calendar
-    everyone = np.arange(BLOCK)
-    rng = scene.rng("account gaps")
-    signed = company.start <= calendar.last_index
-    group = ~company.customers
-    seats = np.where(
-        group, 0, np.maximum(1, np.round(company.seats * course.arr / np.maximum(company.arr, 1)))
-    )
-    return pa.table(
-        {
-            "_ix": everyone,
-            "account_id": scene.id(everyone),
-            "company": pa.array(company.names.tolist()),
-            "domain": pa.array(_domains(company).tolist()),
-            "segment": text(company.segment, SEGMENTS),
-            "plan": text(company.plan, words.PLANS, group),
-            "region": text(company.territory, words.TERRITORIES),
-            "csm_email": scene.owner(everyone, np.full(BLOCK, calendar.last_index)),
-            "channel": text(company.channel, words.CHANNELS),
-            "industry": text(company.industry, words.INDUSTRIES, rng.random(BLOCK) < 0.04),
-            "seats": pa.array(seats.astype(np.int64), mask=group | (rng.random(BLOCK) < 0.01)),
-            "arr": pa.array(course.arr, mask=group),
-            "contract_start": days(calendar, company.start),
-            "renewal_date": days(calendar, course.next_renewal, group),
-            "churned_on": days(calendar, course.ended, scene.future(course.ended)),
-            "parent_id": text(np.maximum(company.parent, 0), company.ids, company.parent < 0),
-        }
-    ).filter(pa.array(signed))
-
-
-def _domains(company: Company) -> Array:
-    return np.strings.add(np.strings.replace(np.strings.lower(company.names), " ", "-"), ".example")
-
-
-def owners(scene: Scene) -> pa.Table:
-    company = scene.company
-    everyone = np.arange(BLOCK)
-    moved = np.flatnonzero(scene.moved)
-    account = np.concatenate([everyone, moved])
-    day = np.concatenate([company.start, company.owner_changed[moved]])
-    return _dated(scene, account, day, {"csm_email": scene.owner(account, day)})
-
-
-def contracts(scene: Scene) -> pa.Table:
-    log = scene.course.contracts
-    account, day = log["account"].astype(np.int64), log["day"].astype(np.int64)
-    seats = (scene.company.seats / np.maximum(scene.company.arr, 1))[account] * log["arr"]
-    columns = {
-        "arr": pa.array(log["arr"].astype(float)),
-        "seats": pa.array(np.maximum(1, np.round(seats)).astype(np.int64)),
-        "renewal_date": days(scene.calendar, log["renews"].astype(np.int64)),
-    }
-    return _dated(scene, account, day, columns)
-
-
-def _dated(scene: Scene, account: Array, day: Array, columns: dict[str, pa.Array]) -> pa.Table:
-    """A history: rows by account and day, without the future."""
-    table = pa.table(
-        {"_ix": account, "account_id": scene.id(account), "from_date": days(scene.calendar, day), **columns}
-    )
-    order = np.lexsort((day, account))
-    return table.take(pa.array(order[~scene.future(day[order])]))
-
-
-def outcomes(scene: Scene) -> pa.Table:
-    log = scene.course.outcomes
-    rng = scene.rng("reasons")
-    account, day, kind = (log[name].astype(np.int64) for name in ("account", "day", "kind"))
-    reason = rng.integers(0, len(words.REASONS), len(account))
-    table = pa.table(
-        {
-            "_ix": account,
-            "account_id": scene.id(account),
-            "occurred_on": days(scene.calendar, day),
-            "outcome": text(kind, OUTCOMES),
-            "arr_before": pa.array(log["before"].astype(float)),
-            "arr_after": pa.array(log["after"].astype(float)),
-            "amount": pa.array(log["after"].astype(float) - log["before"].astype(float)),
-            "reason": text(reason, words.REASONS, ~np.isin(kind, [2, 3]) | (rng.random(len(kind)) < 0.15)),
-        }
-    )
-    order = np.lexsort((kind, day, account))
-    return table.take(pa.array(order[~scene.future(day[order])]))
-
-
-def notices(scene: Scene) -> pa.Table:
-    """Notices of cancellation: three of five who leave say so in writing."""
-    course = scene.course
-    says = scene.rng("notices").random(BLOCK) < 0.6
-    account = np.flatnonzero((course.decided <= scene.calendar.last_index) & says)
-    return pa.table(
-        {
-            "_ix": account,
-            "notice_id": numbered("N", scene.company.block, BLOCK).take(pa.array(account)),
-            "account_id": scene.id(account),
-            "received_on": days(scene.calendar, course.decided[account]),
-            "ends_on": days(scene.calendar, course.ended[account]),
-        }
-    )
-
-
-def interventions(scene: Scene) -> pa.Table:
-    log = scene.course.plays
-    acted = log["kind"] >= 0
-    account, day, kind = (log[name][acted].astype(np.int64) for name in ("account", "day", "kind"))
-    table = pa.table(
-        {
-            "_ix": account,
-            "intervention_id": numbered("P", scene.company.block, len(account)),
-            "account_id": scene.id(account),
-            "started_on": days(scene.calendar, day),
-            "ended_on": days(scene.calendar, day + 42, scene.future(day + 42)),
-            "kind": text(kind, [play.kind for play in scene.truth.plays]),
-            "owner": scene.owner(account, day),
-        }
-    )
-    return table.filter(pa.array(scene.under_contract(account, day)))
-
-
-def contacts(scene: Scene) -> pa.Table:
-    """People of accounts: a champion and those who follow, a sponsor, two users."""
-    rng = scene.rng("contacts")
-    log, company = scene.course.champions, scene.company
-    left_account, left, back = (log[name].astype(np.int64) for name in ("account", "left", "back"))
-    customers = np.flatnonzero(company.customers & (company.start <= scene.calendar.last_index))
-    sponsored = customers[(company.segment[customers] > 0) | (rng.random(len(customers)) < 0.4)]
-    account = np.concatenate([customers, left_account, sponsored, customers, customers])
-    sizes = (len(customers), len(left_account), len(sponsored), 2 * len(customers))
-    role = np.repeat([0, 0, 1, 2], sizes)
-    since = np.concatenate(
-        [company.start[customers], back, company.start[np.concatenate([sponsored, customers, customers])]]
-    )
-    order = np.lexsort((since, role, account))
-    account, role, since = account[order], role[order], since[order]
-    # The n-th departure of an account ends the time of its n-th champion.
-    until = np.full(len(account), NEVER)
-    by_account = np.lexsort((left, left_account))
-    champion = np.flatnonzero(role == 0)
-    followed = np.append(account[champion][1:] == account[champion][:-1], False)
-    until[champion[followed]] = left[by_account]
-    first = np.array(words.FIRST_NAMES)[rng.integers(0, len(words.FIRST_NAMES), len(account))]
-    last = np.array(words.LAST_NAMES)[rng.integers(0, len(words.LAST_NAMES), len(account))]
-    name = np.strings.add(np.strings.add(first, " "), last)
-    local = np.strings.add(np.strings.lower(np.strings.replace(name, " ", ".")), "@")
-    domain = _domains(company)
-    return pa.table(
-        {
-            "_ix": account,
-            "account_id": scene.id(account),
-            "email": pa.array(np.strings.add(local, domain[account]).tolist()),
-            "name": pa.array(name.tolist()),
-            "role": text(role, words.ROLES),
-            "since": days(scene.calendar, since),
-            "left_on": days(scene.calendar, until, scene.future(until)),
-        }
-    ).filter(pa.array(~scene.future(since) & (since < scene.course.ended[account])))
 
 
 def tickets(scene: Scene) -> pa.Table:
@@ -262,7 +45,10 @@ def tickets(scene: Scene) -> pa.Table:
     unsolved = scene.future(solved // 86_400)
     silent = (rng.random(count) > 0.35) | scene.future(rated // 86_400)
     rating = np.clip(np.round(4.1 + 0.7 * mood - 0.5 * tone + rng.normal(0, 0.8, count)), 1, 5)
-    return pa.table(
+    return loaded(
+        scene,
+        "tickets",
+        day,
         {
             "_ix": account,
             "ticket_id": numbered("T", scene.company.block, count),
@@ -274,7 +60,7 @@ def tickets(scene: Scene) -> pa.Table:
             "subject": text(offset[category, tone] + pick, subjects),
             "rating": pa.array(rating.astype(np.int64), mask=silent),
             "rated_at": moments(calendar, rated // 86_400, rated % 86_400, silent),
-        }
+        },
     )
 
 
@@ -308,8 +94,11 @@ def invoices(scene: Scene) -> pa.Table:
     paid = np.where(unpaid, NEVER, due + np.round(delay + leaving * rng.exponential(15, count))).astype(
         np.int64
     )
-    amount = scene.course.arr[account] * every[account] / 12 * _PER_EURO[company.currency[account]]
-    return pa.table(
+    amount = scene.arr(account, issued) * every[account] / 12 * _PER_EURO[company.currency[account]]
+    return loaded(
+        scene,
+        "invoices",
+        issued,
         {
             "_ix": account,
             "invoice_id": numbered("R", scene.company.block, count),
@@ -319,7 +108,7 @@ def invoices(scene: Scene) -> pa.Table:
             "paid_on": days(calendar, np.maximum(paid, issued), scene.future(paid)),
             "amount": pa.array(np.round(amount, 2)),
             "currency": text(company.currency[account], CURRENCIES),
-        }
+        },
     )
 
 
@@ -329,16 +118,21 @@ def surveys(scene: Scene) -> pa.Table:
     voice = scene.component("voice")
     asked = np.array([0.05, 0.09, 0.14, 0.0])[scene.company.segment][:, None] * sigmoid(0.4 * voice)
     account, week, day = scene.rows(rng, asked)
+    after = day + rng.integers(0, 9, len(account))
+    answered = after < scene.course.ended[account]
+    account, week, day, after = account[answered], week[answered], day[answered], after[answered]
     count = len(account)
     mood = voice[account, week] + rng.normal(0, 0.7, count)
     kind = rng.choice(3, count, p=[0.55, 0.3, 0.15])
     raw = np.choose(kind, [7.4 + 1.6 * mood, 3.8 + 0.75 * mood, 4.8 + 1.0 * mood])
     score = np.round(np.clip(raw, np.array([0, 1, 1])[kind], np.array([10, 5, 7])[kind])).astype(np.int64)
-    after = day + rng.integers(0, 9, count)
     tone = np.digitize(mood, [-0.7, 0.7])
     comments = [comment for part in words.COMMENTS for comment in part]
     pick = 3 * tone + rng.integers(0, 3, count)
-    table = pa.table(
+    return loaded(
+        scene,
+        "surveys",
+        after,
         {
             "_ix": account,
             "survey_id": numbered("S", scene.company.block, count),
@@ -349,9 +143,8 @@ def surveys(scene: Scene) -> pa.Table:
             "score": pa.array(score, mask=rng.random(count) < 0.01),
             "comment": text(pick, comments, rng.random(count) < 0.6),
             "role": text(rng.choice(3, count, p=[0.35, 0.15, 0.5]), words.ROLES),
-        }
+        },
     )
-    return table.filter(pa.array(~scene.future(after) & (after < scene.course.ended[account])))
 
 
 def touches(scene: Scene) -> pa.Table:
@@ -370,7 +163,10 @@ def touches(scene: Scene) -> pa.Table:
     attendees = np.where(mail, 1, np.where(missed, 0, 1 + rng.poisson(np.maximum(1.2 + 0.5 * mood, 0.1))))
     role = np.where(rng.random(count) < sigmoid(0.5 + 0.8 * mood), 0, 2)
     role = np.where(rng.random(count) < 0.15 * (kind == 3) + 0.08, 1, role)
-    return pa.table(
+    return loaded(
+        scene,
+        "touches",
+        day,
         {
             "_ix": account,
             "touch_id": numbered("M", scene.company.block, count),
@@ -381,7 +177,7 @@ def touches(scene: Scene) -> pa.Table:
             "contact_role": text(role, words.ROLES, rng.random(count) < 0.03),
             "outcome": text(outcome, ("replied", "no_reply", "no_show", "cancelled", "held")),
             "csm_email": scene.owner(account, day),
-        }
+        },
     )
 
 
@@ -392,7 +188,10 @@ def pulses(scene: Scene) -> pa.Table:
     account, week, day = scene.rows(rng, np.broadcast_to(base, scene.course.health.shape))
     seen = scene.course.health[account, np.maximum(week - 2, 0)]
     pulse = np.round(np.clip(6.6 + 2.4 * seen + rng.normal(0, 1.3, len(account)), 0, 10)).astype(np.int64)
-    return pa.table(
+    return loaded(
+        scene,
+        "pulses",
+        day,
         {
             "_ix": account,
             "pulse_id": numbered("J", scene.company.block, len(account)),
@@ -400,5 +199,5 @@ def pulses(scene: Scene) -> pa.Table:
             "given_on": days(scene.calendar, day),
             "pulse": pa.array(pulse),
             "csm_email": scene.owner(account, day),
-        }
+        },
     )

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from retinue.demo import declare, records, usage
+from retinue.demo import contracts, declare, records, usage
 from retinue.demo.calendar import Calendar
 from retinue.demo.chance import BLOCK, stream
 from retinue.demo.company import sign
 from retinue.demo.course import NEVER, live
 from retinue.demo.mess import spoil
-from retinue.demo.records import Scene
+from retinue.demo.scene import Scene
 from retinue.demo.truth import COMPONENTS, TRUTH, Truth
 from retinue.demo.writing import Files, coded, days, text
 from retinue.errors import RetinueError
@@ -30,17 +30,17 @@ LAST_DAY = date(2026, 6, 30)
 
 #: Tables as CSV, with the column that malformed rows break; "" where all rows are well-formed.
 _TABLES: dict[str, tuple[Callable[[Scene], pa.Table], str, str]] = {
-    "accounts": (records.accounts, "", ""),
-    "owners": (records.owners, "", ""),
-    "contracts": (records.contracts, "", ""),
-    "contacts": (records.contacts, "", ""),
+    "accounts": (contracts.accounts, "", ""),
+    "owners": (contracts.owners, "", ""),
+    "contracts": (contracts.contracts, "", ""),
+    "contacts": (contracts.contacts, "", ""),
     "tickets": (records.tickets, "ticket_id", "created_at"),
     "invoices": (records.invoices, "invoice_id", "due_on"),
     "surveys": (records.surveys, "survey_id", "responded_at"),
     "touches": (records.touches, "touch_id", "held_at"),
-    "notices": (records.notices, "", ""),
-    "outcomes": (records.outcomes, "", ""),
-    "interventions": (records.interventions, "", ""),
+    "notices": (contracts.notices, "", ""),
+    "outcomes": (contracts.outcomes, "", ""),
+    "interventions": (contracts.interventions, "", ""),
     "pulses": (records.pulses, "", ""),
 }
 

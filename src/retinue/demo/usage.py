@@ -71,7 +71,8 @@ def events(
     again = np.arange(len(rows)) >= count
     loaded_rows = loaded[rows] + again * _DAY
     # What had not been loaded by the end of the last day is not in the company's tables yet.
-    end = (calendar.last_index + 1) * _DAY + calendar.utc_shift[calendar.last_index + 1]
+    # A day closes at six the next morning.
+    end = (calendar.last_index + 1) * _DAY + 6 * 3600 + calendar.utc_shift[calendar.last_index + 1]
     shown = (account[rows] < keep) & (loaded_rows < end)
     rows, again, loaded_rows = rows[shown], again[shown], loaded_rows[shown]
     planted |= {
