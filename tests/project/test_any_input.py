@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retinue.project.declaration import Declaration
 from retinue.project.load import load_with_problems
 from retinue.project.metrics import KINDS
 from retinue.project.project import Settings
@@ -17,12 +18,18 @@ from retinue.project.scorecards import Component, Measure, Scorecard
 from retinue.project.sources import Accounts, People, Source
 from tests.project.conftest import METRICS, SCORECARD, SETTINGS
 
+MODELS: tuple[type[Declaration], ...] = (
+    Settings,
+    Accounts,
+    People,
+    Source,
+    Scorecard,
+    Component,
+    Measure,
+    *KINDS,
+)
 KEYS = sorted(
-    {
-        name
-        for model in (Settings, Accounts, People, Source, Scorecard, Component, Measure, *KINDS)
-        for name in model.model_fields
-    }
+    {name for model in MODELS for name in model.model_fields}
     | {"usage", "from", "points", "steps", "target", "tenure", "at_risk", "<<", "a.b", "when", "at_most"}
 )
 WORDS = st.sampled_from(

@@ -225,6 +225,7 @@ def test_a_curve_against_its_metric_is_a_warning(write: Write) -> None:
             'unknown name "account.',
         ),
         ("caps:\n  - {when: stage = new, at_most: 40, because: x}\n", 10, "error", 'unknown stage "new"'),
+        ("caps:\n  - {when: events > seats, at_most: 4, because: x}\n", 10, "error", '"events" is a number'),
         ("applies_to: {segmnt: a}\n", 9, "error", 'applies_to names "segmnt"'),
         ("applies_to: {stage: new}\n", 9, "error", 'unknown stage "new"'),
         ("applies_to: {tenure: 90}\n", 9, "error", "applies_to cannot name tenure"),

@@ -54,7 +54,7 @@ TimeOfDay = Annotated[
 class Stage(Declaration):
     """A stage of the lifecycle; the first whose `when` holds is an account's own."""
 
-    stage: str
+    stage: str = Field(min_length=1)
     when: When | None = None
 
 

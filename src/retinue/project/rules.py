@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from retinue.errors import Place, Problem
+from retinue.errors import Problem
 from retinue.project import conditions
 from retinue.project.conditions import Comparison, Condition, Every, Membership, Not, Some
 from retinue.project.diagnosis import suggestion
 from retinue.project.project import Project
-from retinue.project.references import BUILT_IN, ROLL_UP
+from retinue.project.references import BUILT_IN
 from retinue.project.sources import Column
 
 
@@ -111,8 +111,12 @@ class View:
                 known = [*self.project.metrics, *self.attributes, *BUILT_IN, *extra]
                 hint = suggestion(name, known, "known") or "a condition is about metrics and attributes"
                 self.error(path, f'unknown name "{name}" in a condition', hint)
-        for value in stage_values(condition):
-            if not self.is_stage(value):
+        for name, value in compared(condition):
+            number = name in self.project.metrics or name in {"tenure", "days_to_renewal"}
+            if number and isinstance(value, str):
+                hint = "a condition compares a name with a value, not with another name"
+                self.error(path, f'"{name}" is a number and is compared with the text "{value}"', hint)
+            if name == "stage" and not self.is_stage(value):
                 hint = suggestion(str(value), self.stages, "declared") or "no stages are declared"
                 self.error(path, f'unknown stage "{value}"', hint)
 
@@ -128,18 +132,18 @@ def problems(project: Project, unreadable: Unreadable | None = None) -> list[Pro
     return view.found
 
 
-def stage_values(condition: Condition) -> Iterator[object]:
-    """What a condition compares the stage with."""
+def compared(condition: Condition) -> Iterator[tuple[str, conditions.Value]]:
+    """Each name of a condition with each value that it is compared with."""
     match condition:
-        case Comparison(name="stage", value=value):
-            yield value
-        case Membership(name="stage", values=values):
-            yield from values
+        case Comparison(name=name, value=value):
+            yield name, value
+        case Membership(name=name, values=values):
+            yield from ((name, value) for value in values)
         case Every(parts=parts) | Some(parts=parts):
             for part in parts:
-                yield from stage_values(part)
+                yield from compared(part)
         case Not(part=part):
-            yield from stage_values(part)
+            yield from compared(part)
 
 
 _NAME = re.compile(r"[^\W\d]\w{0,62}")
@@ -290,10 +294,3 @@ def scales(view: View) -> None:
 
 def repeated(told: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(told).items() if times > 1]
-
-
-def place_of(view: View, *path: str | int) -> Place | None:
-    return view.project.place(*path)
-
-
-__all__ = ["ROLL_UP", "Unreadable", "View", "problems"]

@@ -132,7 +132,7 @@ class Cap(Declaration):
 
     when: When
     at_most: float = Field(ge=0, le=100)
-    because: str
+    because: str = Field(min_length=1)
 
 
 class Floor(Declaration):
@@ -140,7 +140,7 @@ class Floor(Declaration):
 
     when: When
     at_least: float = Field(ge=0, le=100)
-    because: str
+    because: str = Field(min_length=1)
 
 
 class Confirm(Declaration):
