@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from retinue.errors import ProjectError
-from retinue.project.load import load, load_with_problems
+from retinue.project.load import load, load_settings, load_with_problems
 from tests.project.conftest import ACME, METRICS, SCORECARD, SETTINGS, Write
 
 
@@ -294,3 +294,13 @@ def test_without_a_project_it_says_where_it_looked(tmp_path: Path) -> None:
     (tmp_path / "retinue.yml").write_text(SETTINGS)
     with pytest.raises(ProjectError, match=r"rename it to retinue\.yaml"):
         load(tmp_path, {})
+
+
+def test_a_broken_scorecard_does_not_keep_anybody_from_reading(tmp_path: Path, write: Write) -> None:
+    assert write({"scorecards/all.yaml": "scorecard: ["}).project is None
+    project = load_settings(tmp_path, {})
+    assert project.home == tmp_path / ".retinue"
+    assert project.scorecards == ()
+    write({"retinue.yaml": SETTINGS + "hom: x\n"})
+    with pytest.raises(ProjectError, match='did you mean "home"'):
+        load_settings(tmp_path, {})

@@ -57,6 +57,21 @@ def load_with_problems(root: Path, environ: Mapping[str, str]) -> tuple[Project 
     return (None if broken else project), unique
 
 
+def load_settings(root: Path, environ: Mapping[str, str]) -> Project:
+    """The project without its metrics and scorecards: enough to find what is published.
+
+    A scorecard that is being edited does not keep anybody from reading scores. Raises
+    ProjectError if `retinue.yaml` itself is not readable.
+    """
+    if not (root / SETTINGS_FILE).is_file():
+        raise ProjectError([_no_project(root)])
+    reader = _Reader(root, environ)
+    settings = reader.settings()
+    if reader.problems:
+        raise ProjectError(reader.problems)
+    return Project(root, settings, {}, (), reader.texts, reader.places)
+
+
 def _no_project(root: Path) -> Problem:
     other = root / "retinue.yml"
     if other.is_file():
@@ -90,7 +105,7 @@ class _Reader:
     bad_files: set[str] = field(default_factory=set)
 
     def project(self) -> Project:
-        settings = self._settings()
+        settings = self.settings()
         metrics = self._metrics()
         scorecards = self._scorecards(settings.scorecards)
         self._sql(metrics)
@@ -149,7 +164,7 @@ class _Reader:
 
     # --- retinue.yaml ---
 
-    def _settings(self) -> Settings:
+    def settings(self) -> Settings:
         documents = self._documents(SETTINGS_FILE)
         if len(documents) > 1:
             self.problems.append(
