@@ -58,7 +58,7 @@ def _declared(
         known=known,
         value=values.plain(table.column(column, name)),
     )
-    joined = read.join(accounts.select("ix", account_id="account_id"), read.key == ibis._.account_id)
+    joined = read.join(accounts.select("ix", key="account_id"), "key")
     usable = joined.filter(joined.day.notnull() & joined.known.notnull())
     stored = engine.store("history", usable.select("ix", "day", "known", "value"))
     sizes = engine.arrow(

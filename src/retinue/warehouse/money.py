@@ -109,6 +109,6 @@ def currency_of(table: Raw, name: str, column: Column, project: Project) -> ir.S
 
 def converted(amount: ir.NumericValue, rate: ir.Value, scale: int) -> ir.DecimalValue:
     """The amount in the project's currency; null where it is too large."""
-    return cast(
-        ir.DecimalValue, (amount.cast(f"decimal(18, {scale})") * rate).try_cast(f"decimal(18, {scale})")
-    )
+    # DuckDB multiplies two decimals of up to 18 digits in 18 digits, and overflows; in 27 it does not.
+    wide = amount.cast(f"decimal(18, {scale})").cast("decimal(27, 9)")
+    return cast(ir.DecimalValue, (wide * rate.cast("decimal(27, 9)")).try_cast(f"decimal(18, {scale})"))
