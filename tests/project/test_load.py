@@ -304,3 +304,44 @@ def test_a_broken_scorecard_does_not_keep_anybody_from_reading(tmp_path: Path, w
     write({"retinue.yaml": SETTINGS + "hom: x\n"})
     with pytest.raises(ProjectError, match='did you mean "home"'):
         load_settings(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        (
+            "metrics.yaml",
+            "metric:\n  a: {count: usage}\n",
+            'metrics.yaml:1: unknown key "metric" (did you mean "metrics"?)',
+        ),
+        ("metrics.yaml", "a: {count: usage}\n", 'unknown key "a" (metrics go below the key `metrics`)'),
+        ("metrics.yaml", "metrics: [a]\n", "metrics.yaml:1: metrics: expected names and metrics"),
+        ("scorecards/all.yaml", "roll_up: mean\n", 'scorecards/all.yaml:1: "scorecard" is missing'),
+        (
+            "scorecards/all.yaml",
+            SCORECARD + "caps:\n  - {when: [1], at_most: 3, because: x}\n",
+            "write a condition such as",
+        ),
+    ],
+)
+def test_files_that_hold_something_else(write: Write, file: str, text: str, message: str) -> None:
+    errors = write({file: text}).errors
+    assert len(errors) == 1, errors
+    assert message in errors[0]
+
+
+def test_the_store_is_in_the_home_of_the_project_unless_said_otherwise(tmp_path: Path, write: Write) -> None:
+    project = write().project
+    assert project is not None
+    assert project.store_url == f"sqlite:///{tmp_path / '.retinue' / 'retinue.db'}"
+    told = write({"retinue.yaml": SETTINGS + "store: postgresql://${HOST:-localhost}/r\n"}).project
+    assert told is not None
+    assert told.store_url == "postgresql://localhost/r"
+
+
+def test_people_are_a_source_that_is_open_while_they_are_there() -> None:
+    people = load(ACME, {}).sources["people"]
+    assert people.occurred_at.column == "since"
+    assert people.ends_at is not None
+    assert people.ends_at.column == "left_on"
+    assert set(people.named_columns()) == {"person", "role", "user"}
