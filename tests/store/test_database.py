@@ -146,8 +146,8 @@ def test_a_read_sees_one_moment(store: Store):
         assert connection.execute(count).scalar_one() == 1
 
 
-def test_the_secret_of_a_url_is_not_in_the_error(monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("psycopg")
+def test_the_secret_of_a_url_is_not_in_the_error():
+    """Be it that the driver is not installed, or that nobody listens there."""
     with pytest.raises(StoreError) as caught:
         open_store("postgresql+psycopg://ann:s3cret@127.0.0.1:1/none")
     assert "s3cret" not in str(caught.value)

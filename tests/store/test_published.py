@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from retinue.errors import NotFound, StoreError
+from retinue.store import parquet
+from retinue.store import snapshots as reading
 from retinue.store.contract import TABLES
 from retinue.store.manifest import Manifest, merge_parts
 from retinue.store.runs import RunWriter
@@ -185,3 +187,17 @@ def test_folders_with_signs_of_a_glob_are_read_as_they_are_named(tmp_path: Path)
     home = tmp_path / "a[1]*?"
     manifest = write_run(home, "r1", SUNDAYS[:1], 3, 50.0, None)
     assert Published(home, manifest).table("snapshots")["account_id"].to_pylist() == ids(3)
+
+
+def test_a_large_table_is_read_in_ranges_of_accounts_that_are_together_the_table(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 16)
+    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 50)
+    write_run(home, "r1", SUNDAYS, 40, 50.0, None)
+    published = Published(home, write_run(home, "r2", SUNDAYS[3:6], 60, 80.0, "r1"))
+    files = [path for path, _ in published._files(TABLES["components"])]
+    assert len(reading._edges(files)) > 5
+    batches = list(published.batches("components"))
+    assert pa.Table.from_batches(batches).equals(published.table("components"))
+    assert sum(batch.num_rows for batch in batches) == 2 * (5 * 40 + 3 * 60)

@@ -6,9 +6,9 @@ import re
 import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -21,6 +21,9 @@ from retinue.errors import NotFound, StoreError
 from retinue.store.contract import TABLES, TableContract
 from retinue.store.manifest import Manifest, Part
 from retinue.store.parquet import ROWS_PER_GROUP, regroup, replace_file, sync_folder, write_parquet
+
+#: Rows that are sorted in memory at a time when a whole table is read.
+ROWS_AT_ONCE = 1 << 20
 
 # DuckDB takes every path for a pattern.
 _GLOB = re.compile(r"([\[*?])")
@@ -51,7 +54,7 @@ class Published:
             return schema
         types: dict[str, pa.DataType] = {}
         for path, _ in self._files(contract):
-            for field in _footer(path):
+            for field in _metadata(path).schema.to_arrow_schema():
                 if field.name in contract.names:
                     continue
                 # An attribute whose type changed between runs is text: nothing else holds both.
@@ -73,13 +76,23 @@ class Published:
         Tables that are not dated ignore `first` and `last`; those without accounts ignore `account`.
         Raises NotFound for a table or column that does not exist, StoreError if files are gone or damaged.
         """
-        with self._reader(name, account, first, last, columns) as reader:
-            return reader.read_all()
+        accounts = (account,) if isinstance(account, str) else None if account is None else tuple(account)
+        contract, schema = _contract(name), self.schema(name)
+        unknown = [column for column in columns or () if column not in schema.names]
+        if unknown:
+            raise NotFound(f"table {name} has no column {', '.join(unknown)}")
+        wanted = schema if columns is None else pa.schema([schema.field(column) for column in columns])
+        question = _Question(accounts if "account_id" in schema.names else None, first, last)
+        return pa.Table.from_batches(self._answer(contract, schema, wanted, [question]), wanted)
 
     def batches(self, name: str) -> Iterator[pa.RecordBatch]:
         """The same rows as `table`, in memory that does not grow with them."""
-        with self._reader(name, None, None, None, None) as reader:
-            yield from reader
+        contract, schema = _contract(name), self.schema(name)
+        questions = [_Question()]
+        if contract.key[0] == "account_id":
+            edges = _edges([path for path, _ in self._files(contract)])
+            questions = [_Question(low=low, below=below) for low, below in pairwise([None, *edges, None])]
+        yield from self._answer(contract, schema, schema, questions)
 
     def export(
         self,
@@ -116,106 +129,153 @@ class Published:
         path = self.manifest.whole.get(contract.name)
         return [] if path is None else [(self.home / path, None)]
 
-    @contextmanager
-    def _reader(
-        self,
-        name: str,
-        account: str | Sequence[str] | None,
-        first: date | None,
-        last: date | None,
-        columns: Sequence[str] | None,
-    ) -> Iterator[pa.RecordBatchReader]:
-        contract = _contract(name)
-        schema = self.schema(name)
-        unknown = [column for column in columns or () if column not in schema.names]
-        if unknown:
-            raise NotFound(f"table {name} has no column {', '.join(unknown)}")
-        accounts = [account] if isinstance(account, str) else account
-        if "account_id" not in schema.names:
-            accounts = None
-        whole = columns is None
-        wanted = schema if whole else pa.schema([schema.field(column) for column in columns or ()])
+    def _answer(
+        self, contract: TableContract, schema: pa.Schema, wanted: pa.Schema, questions: Sequence[_Question]
+    ) -> Iterator[pa.RecordBatch]:
+        """The columns `wanted` of the rows that each question asks for, sorted, question by question."""
+        files = self._files(contract)
+        for path, _ in files:
+            if not path.exists():
+                raise StoreError(f"a published file is gone: {path}", hint="restore it, or run again")
+        # Where a key can repeat, all columns decide, so that files never show in the order.
+        order = contract.key if contract.unique else (*contract.key, *schema.names)
         with tempfile.TemporaryDirectory(prefix="retinue-") as scratch, duckdb.connect() as connection:
             connection.execute("SET memory_limit = '1GB'")
             connection.execute("SET temp_directory = ?", [scratch])
             connection.execute("SET enable_progress_bar = false")
-            # Arrow would otherwise hand out dates and texts in types of its own.
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET parquet_metadata_cache = true")
             try:
-                relation: duckdb.DuckDBPyRelation | None = None
-                for path, part in self._files(contract):
-                    if not path.exists():
-                        raise StoreError(f"a published file is gone: {path}", hint="restore it, or run again")
-                    rows = _rows(connection, path, part, schema, accounts, first, last)
-                    if rows is not None:
-                        relation = rows if relation is None else relation.union(rows)
-                if relation is None:
-                    yield pa.RecordBatchReader.from_batches(wanted, [])
-                    return
-                # Where a key can repeat, all columns decide, so that files never show in the order.
-                order = contract.key if contract.unique else (*contract.key, *schema.names)
-                relation = relation.order(", ".join(f"{_quoted(column)} NULLS FIRST" for column in order))
-                if not whole:
-                    relation = relation.project(", ".join(_quoted(column) for column in wanted.names))
-                found = relation.to_arrow_reader(ROWS_PER_GROUP)
-                yield pa.RecordBatchReader.from_batches(wanted, (_cast(batch, wanted) for batch in found))
+                for question in questions:
+                    rows = question.rows(connection, files, schema)
+                    if rows is None:
+                        continue
+                    rows = rows.order(", ".join(f"{_quoted(column)} NULLS FIRST" for column in order))
+                    rows = rows.project(", ".join(_quoted(column) for column in wanted.names))
+                    for batch in rows.to_arrow_reader(ROWS_PER_GROUP):
+                        arrays = [
+                            column.cast(field.type)
+                            for column, field in zip(batch.columns, wanted, strict=True)
+                        ]
+                        yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
             except duckdb.Error as error:
-                raise StoreError(
-                    f"cannot read the published table {name}: {str(error).splitlines()[0]}"
-                ) from None
+                reason = str(error).splitlines()[0]
+                raise StoreError(f"cannot read the published table {contract.name}: {reason}") from None
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    part: Part | None,
-    schema: pa.Schema,
-    accounts: Sequence[str] | None,
-    first: date | None,
-    last: date | None,
-) -> duckdb.DuckDBPyRelation | None:
-    """The current rows of one file that are asked for; None if there can be none."""
-    conditions: list[duckdb.Expression] = []
-    if part is not None:
-        days = [
-            day for day in part.dates if (first is None or day >= first) and (last is None or day <= last)
-        ]
-        if not days:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which rows: of these accounts, or with ids from `low` and below `below`, on days in [first, last]."""
+
+    accounts: tuple[str, ...] | None = None
+    first: date | None = None
+    last: date | None = None
+    low: str | None = None
+    below: str | None = None
+
+    def rows(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        files: Sequence[tuple[Path, Part | None]],
+        schema: pa.Schema,
+    ) -> duckdb.DuckDBPyRelation | None:
+        """The rows in the types of `schema`, unsorted; None if there can be none.
+
+        Files that are current as a whole need only be read. Of others a join keeps the current dates.
+        """
+        if self.accounts == ():
             return None
-        if not part.whole or len(days) < len(part.dates):
-            conditions.append(duckdb.ColumnExpression("as_of").isin(*map(duckdb.ConstantExpression, days)))
-    if accounts is not None:
-        if not accounts:
-            return None
-        conditions.append(
-            duckdb.ColumnExpression("account_id").isin(*map(duckdb.ConstantExpression, accounts))
+        whole: list[str] = []
+        pieces: dict[str, list[date]] = {}
+        for path, part in files:
+            days = [day for day in part.dates if self._wants(day)] if part else []
+            if part is None or (part.whole and days):
+                whole.append(str(path))
+            elif days:
+                pieces[str(path)] = days
+        found = None
+        if whole:
+            found = self._read(connection, whole, schema)
+        if pieces:
+            kept = pa.table(
+                {
+                    "filename": [path for path, days in pieces.items() for _ in days],
+                    "as_of": pa.array([day for days in pieces.values() for day in days], pa.date32()),
+                }
+            )
+            rows = self._read(connection, list(pieces), schema, filename=True)
+            rows = rows.join(connection.from_arrow(kept), "filename, as_of", how="semi")
+            rows = rows.project(", ".join(_quoted(column) for column in schema.names))
+            found = rows if found is None else found.union(rows)
+        return found
+
+    def _wants(self, day: date) -> bool:
+        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+
+    def _read(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        paths: list[str],
+        schema: pa.Schema,
+        filename: bool = False,
+    ) -> duckdb.DuckDBPyRelation:
+        patterns = [_GLOB.sub(r"[\1]", path) for path in paths]
+        rows = connection.read_parquet(
+            patterns, filename=filename, hive_partitioning=False, union_by_name=True
         )
-    relation = connection.read_parquet(_GLOB.sub(r"[\1]", str(path)), hive_partitioning=False)
-    for condition in conditions:
-        relation = relation.filter(condition)
-    there = set(_footer(path).names)
-    return relation.select(
-        *(
-            (duckdb.ColumnExpression(field.name) if field.name in there else duckdb.ConstantExpression(None))
-            .cast(_duckdb_type(field.type))
-            .alias(field.name)
-            for field in schema
+        column, value = duckdb.ColumnExpression, duckdb.ConstantExpression
+        if self.accounts is not None:
+            # Bounds first: they pass over most of a sorted file unread, which a list does not.
+            rows = rows.filter(column("account_id") >= value(min(self.accounts)))
+            rows = rows.filter(column("account_id") <= value(max(self.accounts)))
+            rows = rows.filter(column("account_id").isin(*map(value, self.accounts)))
+        if self.low is not None:
+            rows = rows.filter(column("account_id") >= value(self.low))
+        if self.below is not None:
+            rows = rows.filter(column("account_id") < value(self.below))
+        if "as_of" in schema.names and self.first is not None:
+            rows = rows.filter(column("as_of") >= value(self.first))
+        if "as_of" in schema.names and self.last is not None:
+            rows = rows.filter(column("as_of") <= value(self.last))
+        there = set(rows.columns)
+        return rows.select(
+            *(
+                (column(field.name) if field.name in there else value(None))
+                .cast(_duckdb_type(field.type))
+                .alias(field.name)
+                for field in schema
+            ),
+            *([column("filename")] if filename else []),
         )
-    )
 
 
-def _footer(path: Path) -> pa.Schema:
+def _edges(paths: Iterable[Path]) -> list[str]:
+    """Account ids that cut the files into ranges of some `ROWS_AT_ONCE` rows."""
+    groups: list[tuple[str, int]] = []
+    for path in paths:
+        footer = _metadata(path)
+        at = footer.schema.names.index("account_id")
+        for number in range(footer.num_row_groups):
+            group = footer.row_group(number)
+            statistics = group.column(at).statistics
+            if statistics is not None and statistics.has_min_max:
+                groups.append((statistics.min, group.num_rows))
+    edges: list[str] = []
+    rows = 0
+    for smallest, count in sorted(groups):
+        if rows >= ROWS_AT_ONCE and (not edges or smallest > edges[-1]):
+            edges.append(smallest)
+            rows = 0
+        rows += count
+    return edges
+
+
+def _metadata(path: Path) -> pq.FileMetaData:
     try:
-        return pq.read_schema(path)
+        return pq.read_metadata(path)
     except FileNotFoundError:
         raise StoreError(f"a published file is gone: {path}", hint="restore it, or run again") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"a published file is damaged: {path}: {str(error).splitlines()[0]}") from None
-
-
-def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _duckdb_type(found: pa.DataType) -> Any:
