@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 from ibis import _
 
+from retinue.errors import RunError
 from retinue.period import quarter_start
 from retinue.project import metrics as kinds
 from retinue.project.metrics import MetricBase
 from retinue.project.project import Formula, Project
-from retinue.project.references import stage_names
+from retinue.project.references import attributes_of, condition_names, stage_names
 from retinue.warehouse import bridges, context, facts, feeds, given, metrics, references, scores, spine
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts import Facts
@@ -59,7 +60,10 @@ class Computed:
     rows: ir.Table
     scored: Scored
     bridged: bridges.Bridged | None
+    around: ir.Table
+    observed_on: date | None
     curves: pa.Table
+    cohorts: dict[int, tuple[str, date]]
     feeds: Mapping[str, Feed]
     deaths: Deaths
     measures: tuple[Placed, ...]
@@ -67,9 +71,11 @@ class Computed:
 
 def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     """Metrics and scores of every account alive on each date of `asked`."""
+    if not project.formulas:
+        raise RunError("there is no scorecard: nothing is scored", hint="write one in the folder scorecards")
     formulas = (*project.formulas, *asked.formulas.values())
     ids, declared = identities(project, formulas)
-    loaded = facts.load(engine, project, metrics.wanted(declared), asked.observed)
+    loaded = facts.load(engine, project, metrics.wanted(declared, project.sources), asked.observed)
     known = feeds.known(engine, loaded.sources)
     placed = tuple(scores.placed(formulas))
     relative = any(one.measure.curve == "cohort" for one in placed)
@@ -84,7 +90,7 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready)
     values = deaths.applied(engine, values, grid)
     positions = tuple(grid.pos(day) for day in asked.dates)
-    table = _described(engine, project, around, values, ids, placed)
+    table = _described(engine, project, around, values, formulas, placed)
     history = references.load(engine, grid, table, values, placed, ids, quarters)
     rows = table.filter(_.pos.isin(list(positions)))
     rows = engine.store("rows", _ruled(rows, formulas, ids, values, placed, grid, deaths))
@@ -106,7 +112,10 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
         rows,
         scored,
         bridged,
+        around,
+        asked.observed_on,
         references.published(used, formulas, placed),
+        {curve: (key[3], key[2]) for key, curve in curves.compiled.items()},
         known,
         deaths,
         placed,
@@ -122,9 +131,7 @@ def identities(
     each of those declares. Metrics of equal declaration share a name.
     """
     ids: dict[tuple[int, str], str] = {}
-    declared: dict[str, MetricBase] = {
-        name: project.metrics[name] for name in sorted(stage_names(project) & set(project.metrics))
-    }
+    declared: dict[str, MetricBase] = dict(project.metrics)
     for f, formula in enumerate(formulas):
         clash = any(declared.get(name, metric) != metric for name, metric in formula.metrics.items())
         for name, metric in formula.metrics.items():
@@ -137,11 +144,6 @@ def identities(
                 )
                 metric = metric.model_copy(update={"ratio": parts})
             declared[one] = metric
-    stages = stage_names(project) & set(project.metrics)
-    from retinue.project.project import closure
-
-    for name in closure(stages, project.metrics):
-        declared.setdefault(name, project.metrics[name])
     return ids, declared
 
 
@@ -164,10 +166,16 @@ def _described(
     project: Project,
     around: ir.Table,
     values: metrics.Metrics,
-    ids: Mapping[tuple[int, str], str],
+    formulas: Sequence[Formula],
     placed: Sequence[Placed],
 ) -> ir.Table:
     """Context and metrics side by side, with stage, scorecard and cohort keys, on all rows."""
+    rules = {name for f in formulas for name in condition_names(f.scorecard)}
+    applied = {name for card in project.scorecards for name in attributes_of(card)}
+    keep = {f"a_{name}" for name in (rules | applied | stage_names(project) | {"arr", "renews_on"})}
+    around = around.select(
+        "ix", "pos", "as_of", "tenure", "parent", *(c for c in around.columns if c in keep)
+    )
     table = around.join(values.table.drop("as_of"), ["ix", "pos"])
     plain = {name: name for name in project.metrics}
     names = context.names_of(table, values, plain)

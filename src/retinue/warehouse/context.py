@@ -27,7 +27,8 @@ def attributes(
     engine: Engine, spine: Spine, facts: Facts, project: Project, observed_on: date | None
 ) -> ir.Table:
     """One row per row of the spine: ix, pos, as_of, started_on, tenure, renews_on, parent,
-    `a_<name>` (to select and to show), `m_<name>` (as a metric) and `assumed`.
+    `a_<name>` (to select and to show), `m_<name>` (as a metric), `d_<name>` (the day of the
+    row that says so, null for fixed ones) and `assumed`.
 
     A `current` attribute before its first snapshot is assumed: it still selects, it is
     missing as a metric. `observed_on` is the day whose knowledge today's table of accounts is.
@@ -43,16 +44,22 @@ def attributes(
     )
     for one, column in newest.items():
         rows = s.newest_rows(_as_facts(facts.histories[one.source.removeprefix("history:")]), one)  # type: ignore[arg-type]
-        named = rows.select("ix", **{column: rows["rank"], f"{column}_value": rows.value})
+        named = rows.select(
+            "ix", **{column: rows["rank"], f"{column}_value": rows.value, f"{column}_day": rows.day}
+        )
         table = table.left_join(named, ["ix", column]).drop("ix_right", f"{column}_right")
     keep = [
         "ix",
         "started_on",
         "ended_on",
+        "end_known",
         "parent",
         *(["renews_on"] if "renews_on" in accounts.columns else []),
     ]
     table = table.left_join(accounts.select(*keep, *names), "ix").drop("ix_right")
+    # That an account will end is not known before it is.
+    told_end = table.as_of >= ibis.coalesce(table.end_known, table.ended_on)
+    table = table.mutate(ended_on=ibis.ifelse(told_end, table.ended_on, ibis.null("date")))
     if "renews_on" not in accounts.columns:
         table = table.mutate(renews_on=ibis.null("date"))
     columns: dict[str, ir.Value] = {}
@@ -64,16 +71,20 @@ def attributes(
         history = told.history.get(name, "fixed" if name in _LIFE else "current")
         series = newest.get(s.Newest(f"history:{name}", "value", None))
         past = table[f"{series}_value"].cast(today.type()) if series else None
+        day: ir.Value = table[f"{series}_day"] if series else ibis.null("date")
         if history == "fixed":
-            known, value = None, today
+            known, value, day = None, today, ibis.null("date")
         elif history == "current":
             fresh = table.as_of >= ibis.literal(observed_on) if observed_on else ibis.literal(False)
             known = fresh | past.notnull() if past is not None else fresh
             value = ibis.ifelse(fresh, today, ibis.coalesce(past, today)) if past is not None else today
+            if observed_on is not None:
+                day = ibis.ifelse(fresh, ibis.literal(observed_on), day)
         else:
             known, value = None, past if past is not None else ibis.null(today.type())
         columns[f"a_{name}"] = value
         columns[f"m_{name}"] = value if known is None else ibis.ifelse(known, value, ibis.null(today.type()))
+        columns[f"d_{name}"] = day
         if known is not None and name in used:
             guessed.append(~known & today.notnull())
     assumed: ir.BooleanValue = ibis.literal(False)

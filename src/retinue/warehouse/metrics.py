@@ -6,6 +6,7 @@ here, and a case in the oracle of the tests.
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from retinue.project import conditions
 from retinue.project import metrics as kinds
 from retinue.project.metrics import MetricBase, feeds, needs, split
 from retinue.project.project import closure
+from retinue.project.sources import Source
 from retinue.warehouse import series as s
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts import Wanted
@@ -43,10 +45,15 @@ class Metrics:
     feeds: dict[str, tuple[str, ...]]
 
 
-def wanted(metrics: Mapping[str, MetricBase]) -> dict[str, Wanted]:
-    """What must be loaded of each source for these metrics."""
+def wanted(metrics: Mapping[str, MetricBase], sources: Mapping[str, Source]) -> dict[str, Wanted]:
+    """What must be loaded of each source for these metrics and for the timeline."""
     numbers: dict[str, set[str]] = {}
     plain: dict[str, set[str]] = {}
+    for name, source in sources.items():
+        if source.timeline:
+            fields = {field for _, field, _, _ in string.Formatter().parse(source.timeline) if field}
+            numbers.setdefault(name, set())
+            plain.setdefault(name, set()).update(fields)
     for metric in metrics.values():
         for source in feeds(metric):
             numbers.setdefault(source, set())
@@ -108,8 +115,8 @@ def series_of(metric: MetricBase) -> tuple[s.Series, ...]:
             source, column = split(ref)
             return (s.Different(source, column or "", where, _frame(window)),)
         case kinds.Active(active=source, every=every, where=where, window=window):
-            weeks = every == "week" or window.unit == "w"
-            return (s.Active(source, where, s.Frame(window.days, weeks=weeks)),)
+            weeks = every == "week"
+            return (s.Active(source, where, s.Frame(window.days, weeks=weeks or window.unit == "w"), weeks),)
         case kinds.Change(change=of, where=where):
             now, before = _change_frames(metric)
             return (_part(of, where, now), _part(of, where, before))
@@ -140,13 +147,14 @@ class _Answer:
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of the spine as expressions."""
+    """One row of the spine as expressions; `ageless` metrics do not make a ratio old."""
 
     table: ir.Table
     series: Mapping[s.Series, str]
     feeds: Mapping[str, Feed]
     answers: dict[str, _Answer]
     attributes: Mapping[str, ir.Value]
+    ageless: frozenset[str]
 
     def __getitem__(self, one: s.Series) -> ir.Value:
         return self.table[self.series[one]]
@@ -215,7 +223,7 @@ def _answer(metric: MetricBase, row: _Row) -> _Answer:
         case kinds.Ratio(ratio=(over, under)):
             return _ratio(_operand(over, row), _operand(under, row))
         case kinds.Attribute(attribute=name):
-            return attribute_number(row, name)
+            return attribute_number(row, name.removeprefix("account."))
         case _:
             raise RunError(f"metrics of kind `{metric.kind}` are not computed from series")
 
@@ -263,8 +271,13 @@ def _operand(part: str | float, row: _Row) -> _Answer:
     if not isinstance(part, str):
         return _Answer(ibis.literal(float(part)), ibis.literal(OK, "int8"), ibis.null("date"))
     if part.startswith("account."):
-        return attribute_number(row, part.removeprefix("account."))
-    return row.answers[part]
+        told = attribute_number(row, part.removeprefix("account."))
+    else:
+        told = row.answers[part]
+        if part not in row.ageless:
+            return told
+    # An attribute holds until it changes, so a ratio of it is as old as its other part.
+    return _Answer(told.value, told.state, ibis.null("date"))
 
 
 def _ratio(over: _Answer, under: _Answer) -> _Answer:
@@ -287,7 +300,8 @@ def _older(one: ir.DateValue, other: ir.DateValue) -> ir.DateValue:
 
 
 def attribute_number(row: _Row, name: str) -> _Answer:
-    """An attribute as a number; assumed ones (before their first snapshot) are missing."""
+    """An attribute as a number, with the day of its row; assumed ones (before their first
+    snapshot) are missing."""
     value = row.attributes[f"m_{name}"]
     kind = value.type()
     if kind.is_date():
@@ -298,7 +312,8 @@ def attribute_number(row: _Row, name: str) -> _Answer:
         number = value.try_cast("float64")
     else:
         number = value
-    return _given(number, number.notnull())
+    told = _given(number, number.notnull())
+    return _Answer(told.value, told.state, row.attributes[f"d_{name}"])
 
 
 def compute(
@@ -312,8 +327,8 @@ def compute(
 ) -> Metrics:
     """Every metric on the whole spine.
 
-    `attributes` has one row per row of the spine: ix, pos, started_on and `m_<name>`, null
-    where the attribute is only assumed. `given` holds ready tables (ix, pos, value, day) of
+    `attributes` has one row per row of the spine: ix, pos, started_on, `m_<name>` (null where
+    the attribute is only assumed) and `d_<name>` (the day of its row). `given` holds ready tables (ix, pos, value, day) of
     the metrics that are not made of series (pulses, SQL).
     """
     own = {
@@ -335,7 +350,9 @@ def compute(
         table = table.left_join(renamed, ["ix", "pos"]).drop("ix_right", "pos_right")
     context = attributes.drop("as_of") if "as_of" in attributes.columns else attributes
     table = table.left_join(context, ["ix", "pos"]).drop("ix_right", "pos_right")
-    row = _Row(table, names, feeds, {}, {c: table[c] for c in table.columns if c.startswith("m_")})
+    ageless = frozenset(name for name, metric in own.items() if isinstance(metric, kinds.Attribute))
+    told_of = {c: table[c] for c in table.columns if c.startswith(("m_", "d_"))}
+    row = _Row(table, names, feeds, {}, told_of, ageless)
     for number, name in enumerate(given):
         value, day = table[f"g{number}"], table[f"g{number}_day"]
         told = _given(value, value.notnull())

@@ -160,10 +160,10 @@ def score(
     sums = engine.store(
         "sums",
         detail.group_by("ix", "pos").agg(
-            total=_units(detail.effective),
-            points=_units(detail.effective * detail.points),
-            used=_units(detail.used),
-            declared=_units(ibis.ifelse(detail.state == NOT_APPLICABLE, 0.0, detail.share)),
+            total=units(detail.effective),
+            points=units(detail.effective * detail.points),
+            used=units(detail.used),
+            declared=units(ibis.ifelse(detail.state == NOT_APPLICABLE, 0.0, detail.share)),
         ),
     )
     scores = engine.store("scores", _adjusted(rows, sums, formulas))
@@ -193,7 +193,7 @@ def score(
     return Scored(kept, scores)
 
 
-def _units(value: ir.FloatingValue) -> ir.FloatingValue:
+def units(value: ir.FloatingValue) -> ir.FloatingValue:
     """The sum of `value`, taken exactly."""
     return (value * _UNIT).round().cast("int64").sum().cast("float64") / _UNIT
 

@@ -58,11 +58,12 @@ class Different:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """Number of days (or complete weeks) with a row in a window."""
+    """Number of days (or `weeks`, complete ones) with a row in a window."""
 
     source: str
     where: conditions.Condition | None
     frame: Frame
+    weeks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +216,14 @@ def _flow_branches(
     assert all(isinstance(s, Flow) for s in flows)
     amounts = {(s.column, s.where, s.values): s for s in flows if isinstance(s, Flow)}
     keys = {key: f"s{n}" for n, key in enumerate(amounts)}
-    daily = engine.store(
-        "daily",
-        facts.select(
-            "ix",
-            "day",
-            seen=_visible(facts, clocks),
-            **{n: _amount(facts, amounts[k]) for k, n in keys.items()},
-        )
-        .group_by("ix", "day", "seen")
-        .agg(**{n: _whole(_[n].sum()) for n in keys.values()}),
+    rows = facts.select(
+        "ix",
+        "day",
+        seen=_visible(facts, clocks),
+        **{n: _amount(facts, amounts[k]) for k, n in keys.items()},
     )
+    sums = {n: _whole(rows[n].sum()) for n in keys.values()}
+    daily = engine.store("daily", rows.group_by("ix", "day", "seen").agg(**sums))
     branches = []
     frames = dict.fromkeys(s.frame for s in flows if isinstance(s, Flow))
     for frame in frames:
@@ -263,7 +261,7 @@ def _stock_branches(engine: Engine, facts: ir.Table, stocks: Mapping[Series, str
         rows = facts.select(
             "ix", start=_visible(facts, clocks), end=facts.end_known, x=_amount(facts, series)
         ).filter(_.x.notnull() & (_.end.isnull() | (_.end > _.start)))
-        spans = engine.store("spans", rows.group_by("ix", "start", "end").agg(x=_whole(_.x.sum())))
+        spans = engine.store("spans", rows.group_by("ix", "start", "end").agg(x=_whole(rows.x.sum())))
         branches.append(spans.select("ix", day=spans.start, **{name: spans.x}))
         ended = spans.filter(spans.end.notnull())
         branches.append(ended.select("ix", day=ended.end, **{name: -ended.x}))
@@ -273,14 +271,14 @@ def _stock_branches(engine: Engine, facts: ir.Table, stocks: Mapping[Series, str
 def _active_branches(engine: Engine, facts: ir.Table, series: Active, name: str) -> list[ir.Table]:
     rows = _filtered(facts, series.where)
     clocks = _clocks(facts, series)
-    day = sunday(rows.day) if series.frame.weeks else rows.day
+    day = sunday(rows.day) if series.weeks else rows.day
     days = engine.store(
         "active",
         rows.select("ix", day=day, seen=_visible(rows, clocks)).group_by("ix", "day").agg(seen=_.seen.min()),
     )
-    # Buckets already carry the Sunday of their week as their day.
-    frame = Frame(series.frame.length, series.frame.shift)
-    return _interval(days, ibis.greatest(days.seen, days.day), frame, {name: ibis.literal(1, "int64")})
+    # A row counts from the Sunday of its week on; buckets of weeks have that as their day.
+    seen = ibis.greatest(days.seen, sunday(days.day) if series.frame.weeks else days.day)
+    return _interval(days, seen, series.frame, {name: ibis.literal(1, "int64")})
 
 
 def _filtered(facts: ir.Table, where: conditions.Condition | None) -> ir.Table:

@@ -1,0 +1,195 @@
+"""The list of accounts as of the last date: what pages and the command line read first."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from retinue.insight.drivers import WHOLE
+from retinue.insight.stability import NO_DAY
+from retinue.project.project import Project
+from retinue.project.scorecards import BANDS
+from retinue.run.changes import Changes
+from retinue.run.history import New
+from retinue.run.layers import History, day_number
+
+if TYPE_CHECKING:
+    from retinue.warehouse.compute import Computed
+    from retinue.warehouse.engine import Engine
+
+Array = NDArray[Any]
+
+#: Weekly points of the sparkline.
+SPARK_WEEKS = 13
+#: Days before a renewal within which an account counts double.
+RENEWAL_DAYS = 90
+#: Changes that the list shows, in days.
+DELTAS = (7, 28, 90)
+#: The attributes that the list has columns for; the rest go into one.
+COLUMNS = ("name", "owner", "territory", "segment", "tier", "arr", "renews_on")
+
+
+def current_rows(
+    engine: Engine,
+    computed: Computed,
+    new: New,
+    both: History,
+    settled: History,
+    last: date,
+    project: Project,
+) -> pa.Table:
+    """One row per account that is alive on `last`, in the columns of the store's `current`.
+
+    `both` are all snapshots with their layers, `settled` those of this run.
+    """
+    from retinue.warehouse import tables
+
+    here = np.flatnonzero(settled.day == day_number(last))
+    ix = settled.ix[here]
+    at = [computed.spine.pos(last)]
+    detail = tables.part(engine, computed, at)
+    snapshots = tables.snapshots(engine, computed)
+    snapshots = snapshots.take(pa.array(here))
+    accounts = detail["accounts"]
+    ids = new.account_ids.take(pa.array(ix))
+    accounts = accounts.take(pc.index_in(ids, value_set=accounts["account_id"].combine_chunks()))
+    earlier = {n: _earlier(both, ix, day_number(last) - n) for n in DELTAS}
+    effective = settled.effective[here]
+    changes = new.drivers(both, ix, np.where(settled.scored[here], earlier[28][1], NO_DAY), settled.day[here])
+    cards = [*(card.scorecard for card in new.cards), None]
+    formula = np.where(settled.formula[here] >= 0, settled.formula[here], len(new.cards))
+    bands = pa.array([*BANDS, None], pa.string())
+    arr = _attribute(accounts, "arr", pa.float64())
+    columns: dict[str, Any] = {
+        "account_id": ids,
+        "as_of": pa.array([last] * len(here), pa.date32()),
+        "scorecard": pa.array(cards, pa.string()).take(pa.array(formula)),
+        "fingerprint": pa.array([*new.fingerprints, None], pa.string()).take(pa.array(formula)),
+        "published": _numbers(settled.published[here]),
+        "effective": _numbers(effective),
+        "published_band": bands.take(pa.array(settled.published_band[here] % 4)),
+        "band": bands.take(pa.array(settled.band[here] % 4)),
+        "band_since": _dates(settled.band_since[here]),
+        "stage": accounts["stage"],
+        "held": pa.array(settled.held[here]),
+        "attention": _numbers(
+            _attention(effective, arr, _attribute(accounts, "renews_on", pa.date32()), last)
+        ),
+        "reason": _reasons(snapshots, changes, len(here), project),
+        "sparkline": _sparklines(both, ix, last),
+        "explanation": _explanations(detail["components"], ids, changes, len(here)),
+        "attributes": _others(accounts),
+    }
+    for name in ("status", "base", "adjustment", "computed", "coverage", "cap", "weakest_component"):
+        columns[name] = snapshots[name]
+    for n in DELTAS:
+        columns[f"delta_{n}"] = _numbers(effective - earlier[n][0])
+    for name in COLUMNS:
+        kind = {"arr": pa.float64(), "renews_on": pa.date32()}.get(name, pa.string())
+        columns[name] = _attribute(accounts, name, kind)
+    return pa.table(columns)
+
+
+def _numbers(values: Array) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+
+def _dates(days: Array) -> pa.Array:
+    return pa.array(days.astype(np.int32), pa.int32(), mask=days == NO_DAY).cast(pa.date32())
+
+
+def _attribute(accounts: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    if name not in accounts.column_names:
+        return pa.chunked_array([pa.nulls(accounts.num_rows, kind)])
+    column = accounts[name]
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        return pa.chunked_array([pa.nulls(accounts.num_rows, kind)])
+
+
+def _earlier(both: History, ix: Array, day: int) -> tuple[Array, Array]:
+    """Effective score and day of the last scored snapshot on or before `day`, nan and NO_DAY without."""
+    scored = both.of(both.scored)
+    keys = scored.ix.astype(np.int64) * 2**32 + (scored.day + 2**31)
+    at = np.searchsorted(keys, ix.astype(np.int64) * 2**32 + (day + 2**31), side="right") - 1
+    place = np.maximum(at, 0)
+    if not len(scored):
+        return np.full(len(ix), np.nan), np.full(len(ix), NO_DAY)
+    own = (at >= 0) & (scored.ix[place] == ix)
+    return np.where(own, scored.effective[place], np.nan), np.where(own, scored.day[place], NO_DAY)
+
+
+def _attention(effective: Array, arr: pa.ChunkedArray, renews: pa.ChunkedArray, last: date) -> Array:
+    """(100 - effective)/100 x ARR, doubled within 90 days of renewal; an unknown ARR counts as 1."""
+    money = pc.fill_null(arr, 1.0).to_numpy(zero_copy_only=False)
+    days = pc.fill_null(renews.cast(pa.int32()), -(2**30)).to_numpy(zero_copy_only=False) - day_number(last)
+    near = (days >= 0) & (days <= RENEWAL_DAYS)
+    return (100 - effective) / 100 * money * np.where(near, 2, 1)
+
+
+def _reasons(snapshots: pa.Table, changes: Changes, count: int, project: Project) -> pa.Array:
+    """Why an account stands where it does, in a few words: a cap, else what fell most in four
+    weeks, else its weakest component."""
+    d = changes.drivers
+    falling = (d.points < 0) & (d.key != WHOLE)
+    order = np.lexsort((d.points[falling], d.change[falling]))
+    change, key, points = (a[falling][order] for a in (d.change, d.key, d.points))
+    first = np.concatenate([[True], change[1:] != change[:-1]])[: len(change)]
+    worst, lost = np.full(count, -1), np.zeros(count)
+    worst[change[first]], lost[change[first]] = key[first], points[first]
+    labels = [_label(metric, project) for _, metric in changes.names]
+    fell = lost <= -1
+    number = pa.array(np.char.mod("%.0f", -lost))
+    name = pa.array([*labels, None], pa.string()).take(pa.array(np.where(worst >= 0, worst, len(labels))))
+    moved = pc.binary_join_element_wise(
+        name, pa.scalar(" cost "), number, pa.scalar(" points in 28 days"), ""
+    )
+    weakest = pc.binary_join_element_wise(pa.scalar("weakest: "), _spoken(snapshots["weakest_component"]), "")
+    usual = pc.if_else(pa.array(fell), moved, weakest)
+    unscored = pc.equal(snapshots["status"], "not_scored")
+    silent = pc.if_else(unscored, pa.scalar("not enough data to score"), usual)
+    return pc.coalesce(snapshots["cap"], silent)
+
+
+def _label(metric: str, project: Project) -> str:
+    declared = project.metrics.get(metric)
+    return (declared.label if declared else None) or metric.replace("_", " ")
+
+
+def _spoken(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.replace_substring(column, "_", " ")
+
+
+def _sparklines(both: History, ix: Array, last: date) -> pa.Array:
+    weeks = [_earlier(both, ix, day_number(last) - 7 * n)[0] for n in reversed(range(SPARK_WEEKS))]
+    grid = np.round(np.stack(weeks, axis=1), 1)
+    return pa.array([json.dumps([None if v != v else v for v in row]) for row in grid.tolist()], pa.string())
+
+
+def _explanations(components: pa.Table, ids: pa.Array, changes: Changes, count: int) -> pa.Array:
+    """Components and the five largest drivers of four weeks, as JSON."""
+    place = pc.index_in(components["account_id"], value_set=ids).to_pylist()
+    parts: list[list[dict[str, Any]]] = [[] for _ in range(count)]
+    rows = components.select(["component", "points", "weight", "contribution"]).to_pylist()
+    for at, row in zip(place, rows, strict=True):
+        if at is not None:
+            parts[at].append(row)
+    drivers = changes.listed(count)
+    return pa.array(
+        [json.dumps({"components": p, "drivers_28": d[:5]}) for p, d in zip(parts, drivers, strict=True)],
+        pa.string(),
+    )
+
+
+def _others(accounts: pa.Table) -> pa.Array:
+    fixed = {"account_id", "as_of", "stage", "assumed", "observed", "tenure_days", *COLUMNS}
+    names = [name for name in accounts.column_names if name not in fixed]
+    rows = accounts.select([*names, "tenure_days", "assumed"]).to_pylist()
+    return pa.array([json.dumps(row, default=str) for row in rows], pa.string())

@@ -1,0 +1,313 @@
+"""THE RECIPE: facts in, one explained row per account and date out, published atomically."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retinue import __version__
+from retinue.errors import Problem, RunError
+from retinue.period import grid, last_complete_day
+from retinue.project.project import Formula, Project
+from retinue.project.scorecards import BANDS
+from retinue.run import layers
+from retinue.run.current import current_rows
+from retinue.run.history import Past, New
+from retinue.run.layers import dates_array, day_number
+from retinue.store.lock import run_lock
+from retinue.store.manifest import Manifest, merge_parts
+from retinue.store.publish import publish
+from retinue.store.runs import RunWriter, sweep
+from retinue.store.said import overrides_for_run, pulses_for_run
+from retinue.workspace import Workspace
+
+#: Told of progress: what is being done, and how far the run is (0 to 1).
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did."""
+
+    run_id: str
+    dates: tuple[date, ...]
+    accounts: int
+    snapshots: int
+    scored: int
+    bands: dict[str, int]
+    transitions: int
+    sources: dict[str, dict[str, int]]
+    rejected: dict[str, dict[str, int]]
+    problems: list[Problem]
+
+    def to_dict(self) -> dict[str, Any]:
+        told = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            **told,
+            "dates": [day.isoformat() for day in self.dates],
+            "problems": [str(problem) for problem in self.problems],
+        }
+
+
+def dates_to_score(
+    published: Sequence[date],
+    last_complete: date,
+    *,
+    first: date | None,
+    last: date | None,
+    every: Literal["day", "week"],
+) -> tuple[date, ...]:
+    """The as-of dates of a run.
+
+    By default every day after the last published one up to the last complete one, or only that
+    one where nothing is published. Dates that are published and follow the first one are scored
+    again, because what is published of them rests on it. Raises RunError for an empty request.
+    """
+    end = last or last_complete
+    if end > last_complete:
+        raise RunError(f"{end} is not complete yet; the last complete day is {last_complete}")
+    if first is None:
+        after = [day for day in published if day < end]
+        asked = grid(after[-1], end, "day")[1:] if after and last is None else [end]
+    else:
+        asked = grid(first, end, every)
+    if not asked:
+        what = "Sunday" if every == "week" else "day"
+        raise RunError(f"no {what} between {first} and {end}", hint="give --from and --to further apart")
+    return tuple(sorted({*asked, *(day for day in published if day >= asked[0])}))
+
+
+def run(
+    workspace: Workspace,
+    *,
+    now: datetime,
+    first: date | None = None,
+    last: date | None = None,
+    every: Literal["day", "week"] = "day",
+    wait: float = 0.0,
+    progress: Progress | None = None,
+) -> RunResult:
+    """Score the dates asked for and publish them. `now` is an aware datetime.
+
+    One run at a time: waits up to `wait` seconds for another one, then raises StoreError.
+    Whatever goes wrong, what was published before stays current.
+    """
+    project = workspace.project
+    tell = progress or (lambda _what, _part: None)
+    with run_lock(project.home, now, wait):
+        past = Past.of(workspace)
+        dates = dates_to_score(past.dates(), complete_day(project, now), first=first, last=last, every=every)
+        writer = RunWriter(project.home, run_id(now))
+        try:
+            return _run(workspace, past, dates, writer, now, tell)
+        except BaseException:
+            with suppress(OSError):
+                sweep(project.home)
+            raise
+
+
+def complete_day(project: Project, now: datetime) -> date:
+    return last_complete_day(now, project.settings.timezone, project.settings.day_closes)
+
+
+def run_id(now: datetime) -> str:
+    """A name that sorts by time and never repeats."""
+    return f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def _run(
+    workspace: Workspace,
+    past: Past,
+    dates: tuple[date, ...],
+    writer: RunWriter,
+    now: datetime,
+    tell: Progress,
+) -> RunResult:
+    from retinue.warehouse import tables
+    from retinue.warehouse.compute import Asked, compute
+    from retinue.warehouse.engine import connect
+
+    project = workspace.project
+    tell("reading sources and computing metrics and scores", 0.05)
+    with connect(project) as engine:
+        computed = compute(
+            engine,
+            project,
+            Asked(
+                dates=dates,
+                observed_on=complete_day(project, now),
+                observed=past.observed(project),
+                pulses=spoken_pulses(pulses_for_run(workspace.store), project),
+                last=past.last_scored(dates[0]),
+                formulas=past.older_formulas(project, dates[0]),
+            ),
+        )
+        tell("publishing scores by the rules of stability", 0.6)
+        formulas = {**past.formulas(), **{f.fingerprint: f for f in computed.formulas}}
+        snapshots = tables.snapshots(engine, computed)
+        new = New.of(engine, computed, snapshots, formulas, past, dates[0])
+        settled, folded = layers.stabilised(new.before, new.rows, new.cards, new.accounts)
+        settled = layers.overridden(
+            new.before, settled, overrides_for_run(workspace.store), new.index, new.cards, project
+        )
+        moved = layers.transitions(new.before, settled, folded)
+        both = settled.after(new.before)
+        drivers = new.drivers(both, settled.ix[moved.row], moved.since, settled.day[moved.row])
+        changes = _transitions_table(new, settled, moved, drivers.listed(len(moved.row)))
+        tell("writing", 0.7)
+        published = _snapshots_table(snapshots, settled, new)
+        bridges = new.bridges_table()
+        months = sorted({f"{day:%Y-%m}" for day in dates})
+        for number, month in enumerate(months):
+            within = [day for day in dates if f"{day:%Y-%m}" == month]
+            at = tables.positions(computed, within[0], within[-1])
+            for name, table in tables.part(engine, computed, at).items():
+                writer.write(name, table, month)
+            for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
+                writer.write(name, _between(table, within[0], within[-1]), month)
+            tell(f"writing {month}", 0.7 + 0.2 * (number + 1) / len(months))
+        writer.write("curves", past.curves_with(computed.curves))
+        writer.write("timeline", tables.timeline(engine, computed, project.sources, dates[-1]))
+        rejected = tables.rejected(engine, computed)
+        writer.write("rejected", rejected)
+        manifest = writer.finish(
+            Manifest(
+                run_id=writer.run_id,
+                started_at=now,
+                finished_at=now,
+                dates=dates,
+                parts=merge_parts(past.parts(), writer.parts(dates)),
+                whole=writer.whole(),
+                formulas={
+                    fingerprint: formula.to_dict() for fingerprint, formula in sorted(formulas.items())
+                },
+                texts=project.texts,
+                package=__version__,
+                engine=project.settings.engine,
+                sources={name: _counts(counts) for name, counts in computed.facts.counts.items()},
+                watermarks={name: feed.watermark(dates[-1]) for name, feed in computed.feeds.items()},
+                rejected=_reasons(rejected),
+                previous=past.manifest.run_id if past.manifest else None,
+            )
+        )
+        tell("preparing the list of accounts", 0.92)
+        rows = current_rows(engine, computed, new, both, settled, dates[-1], project)
+    tell("making the run current", 0.97)
+    publish(workspace.store, manifest, rows, changes, now)
+    tell("done", 1.0)
+    last = settled.of((settled.day == day_number(dates[-1])) & settled.scored)
+    return RunResult(
+        run_id=manifest.run_id,
+        dates=dates,
+        accounts=int((settled.day == day_number(dates[-1])).sum()),
+        snapshots=len(settled),
+        scored=int(settled.scored.sum()),
+        bands={band: int((last.band == n).sum()) for n, band in enumerate(BANDS)},
+        transitions=changes.num_rows,
+        sources=manifest.sources,
+        rejected=manifest.rejected,
+        problems=computed.facts.problems,
+    )
+
+
+def spoken_pulses(pulses: pa.Table, project: Project) -> pa.Table:
+    """Pulses as the engine takes them: account_id, pulse, value, day, said_at, expires_on."""
+    days, ends = [], []
+    for row in pulses.select(["said_at", "expires_on", "withdrawn_at"]).to_pylist():
+        days.append(layers.known_day(row["said_at"], project))
+        last = [layers.first_day_without(row["expires_on"])] if row["expires_on"] else []
+        if row["withdrawn_at"]:
+            last.append(layers.known_day(row["withdrawn_at"], project))
+        ends.append(min((day for day in last if day), default=None))
+    return pa.table(
+        {
+            "account_id": pulses["account_id"].cast(pa.string()),
+            "pulse": pulses["metric"].cast(pa.string()),
+            "value": pulses["value"].cast(pa.float64()),
+            "day": pa.array(days, pa.date32()),
+            "said_at": pulses["said_at"].cast(pa.timestamp("us")),
+            "expires_on": pa.array(ends, pa.date32()),
+        }
+    )
+
+
+def _counts(counts: Any) -> dict[str, int]:
+    return {"read": counts.read, "kept": counts.kept, "rejected": counts.rejected}
+
+
+def _reasons(rejected: pa.Table) -> dict[str, dict[str, int]]:
+    """Rows by source and kind of reason; what differs from row to row (in quotes) is left out."""
+    kinds = pc.replace_substring_regex(rejected["reason"], r'"[^"]*"', "…")
+    table = pa.table({"source": rejected["source"], "reason": kinds})
+    found: dict[str, dict[str, int]] = {}
+    counted = table.group_by(["source", "reason"]).aggregate([([], "count_all")])
+    for row in counted.sort_by([("source", "ascending"), ("reason", "ascending")]).to_pylist():
+        found.setdefault(row["source"], {})[row["reason"]] = row["count_all"]
+    return found
+
+
+def _between(table: pa.Table, first: date, last: date) -> pa.Table:
+    days = table["as_of"]
+    inside = pc.and_(
+        pc.greater_equal(days, pa.scalar(first, pa.date32())),
+        pc.less_equal(days, pa.scalar(last, pa.date32())),
+    )
+    return table.filter(inside)
+
+
+def _bands(codes: Iterable[int]) -> pa.Array:
+    return pa.array([*BANDS, None], pa.string()).take(
+        pa.array([int(c) if c >= 0 else len(BANDS) for c in codes], pa.int32())
+    )
+
+
+def _numbers(values: Any) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+
+def _snapshots_table(snapshots: pa.Table, settled: layers.History, new: New) -> pa.Table:
+    """The computed snapshots with their layers; both are sorted by (ix, day)."""
+    cards = [card.scorecard for card in new.cards]
+    names = pa.array([*cards, None], pa.string())
+    prints = pa.array([*new.fingerprints, None], pa.string())
+    at = pa.array(np.where(settled.formula >= 0, settled.formula, len(cards)), pa.int32())
+    columns = {name: snapshots[name] for name in snapshots.column_names if name not in ("ix", "formula")}
+    return pa.table(
+        {
+            **columns,
+            "scorecard": names.take(at),
+            "fingerprint": prints.take(at),
+            "published": _numbers(settled.published),
+            "effective": _numbers(settled.effective),
+            "published_band": _bands(settled.published_band),
+            "band": _bands(settled.band),
+            "band_since": dates_array(settled.band_since),
+        }
+    )
+
+
+def _transitions_table(
+    new: New, settled: layers.History, moved: layers.Transitions, drivers: list[list[dict[str, Any]]]
+) -> pa.Table:
+    row = moved.row
+    return pa.table(
+        {
+            "account_id": new.account_ids.take(pa.array(settled.ix[row])),
+            "as_of": dates_array(settled.day[row]),
+            "kind": pa.array(moved.kind, pa.string()),
+            "from_band": _bands(moved.from_band),
+            "to_band": _bands(moved.to_band),
+            "computed": _numbers(settled.computed[row]),
+            "since": dates_array(moved.since),
+            "drivers": pa.array([json.dumps(d) for d in drivers], pa.string()),
+        }
+    ).sort_by([("account_id", "ascending"), ("as_of", "ascending")])

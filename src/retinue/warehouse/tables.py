@@ -1,0 +1,283 @@
+"""What comes out of a computation: Arrow tables in the columns of the table contract."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis import _
+
+from retinue.project.sources import Source
+from retinue.warehouse.compute import Computed
+from retinue.warehouse.engine import Engine
+from retinue.warehouse.metrics import MISSING, state_name
+from retinue.warehouse.scores import Placed, Scored, units
+
+#: How far back the timeline goes, in days.
+TIMELINE_DAYS = 730
+
+
+def positions(computed: Computed, first: date, last: date) -> list[int]:
+    """Places on the grid of the asked dates in [first, last]."""
+    return [pos for pos in computed.positions if first <= computed.spine.dates[pos] <= last]
+
+
+def snapshots(engine: Engine, computed: Computed) -> pa.Table:
+    """All snapshots as computed, sorted by account and date; stability comes later.
+
+    ix, account_id, as_of, formula (null where no scorecard applies), status, base, adjustment,
+    computed, coverage, cap, cap_level, reference, held, weakest_component.
+    """
+    rows = computed.rows.select("ix", "pos", "as_of", "formula", "reference", "dead")
+    scores = computed.scored.scores.select(
+        "ix", "pos", "status", "base", "adjustment", "computed", "coverage", "cap", "cap_level"
+    )
+    parts = components(computed)
+    order = ibis.window(group_by=["ix", "pos"], order_by=[parts.points, parts["first"]])
+    weakest = (
+        parts.filter(parts.points.notnull())
+        .mutate(rank=ibis.row_number().over(order))
+        .filter(_["rank"] == 0)
+        .select("ix", "pos", weakest=_.component)
+    )
+    table = rows.left_join(scores, ["ix", "pos"]).drop("ix_right", "pos_right")
+    table = table.left_join(weakest, ["ix", "pos"]).drop("ix_right", "pos_right")
+    table = table.join(computed.facts.accounts.select("ix", "account_id"), "ix")
+    scored = table.status == "scored"
+    return engine.arrow(
+        table.select(
+            "ix",
+            "account_id",
+            "as_of",
+            "formula",
+            "base",
+            "adjustment",
+            "computed",
+            "coverage",
+            "cap",
+            "cap_level",
+            "reference",
+            status=ibis.coalesce(table.status, "not_scored"),
+            held=ibis.coalesce(table.dead, False),
+            weakest_component=ibis.ifelse(scored, table.weakest, ibis.null("string")),
+        ).order_by("ix", "as_of")
+    )
+
+
+def components(computed: Computed, scored: Scored | None = None) -> ir.Table:
+    """Components of all scores: ix, pos, component, first (its place), points, weight, contribution."""
+    measures = (scored or computed.scored).measures
+    names = ibis.memtable(
+        pa.table(
+            {
+                "formula": pa.array([p.formula for p in computed.measures], pa.int8()),
+                "number": pa.array([p.number for p in computed.measures], pa.int16()),
+                "component": pa.array([p.component for p in computed.measures], pa.string()),
+            }
+        )
+    )
+    named = measures.join(names, ["formula", "number"])
+    sums = named.group_by("ix", "pos", "component").agg(
+        first=named.number.min(), weight=units(named.weight), contribution=units(named.contribution)
+    )
+    return sums.mutate(
+        points=sums.contribution / ibis.ifelse(sums.weight > 0, sums.weight, ibis.null("float64"))
+    )
+
+
+def part(engine: Engine, computed: Computed, at: Sequence[int]) -> dict[str, pa.Table]:
+    """The detail of the dates at the places `at`: components, measures, metrics, accounts."""
+    return {
+        "components": engine.arrow(
+            _keyed(computed, components(computed).filter(_.pos.isin(list(at))))
+            .select("account_id", "as_of", "component", "points", "weight", "contribution")
+            .order_by("account_id", "as_of", "component")
+        ),
+        "measures": engine.arrow(_measures(engine, computed, at)),
+        "metrics": engine.arrow(_metrics(computed, at)),
+        "accounts": engine.arrow(_accounts(computed, at)),
+    }
+
+
+def _keyed(computed: Computed, table: ir.Table) -> ir.Table:
+    """`table` (ix, pos) with account_id and as_of."""
+    dates = ibis.memtable(
+        pa.table(
+            {
+                "pos": pa.array(range(len(computed.spine.dates)), pa.int32()),
+                "as_of": pa.array(computed.spine.dates, pa.date32()),
+            }
+        )
+    )
+    accounts = computed.facts.accounts.select("ix", "account_id")
+    return table.join(accounts, "ix").join(dates, "pos")
+
+
+def _names(placed: Sequence[Placed]) -> ir.Table:
+    return ibis.memtable(
+        pa.table(
+            {
+                "formula": pa.array([p.formula for p in placed], pa.int8()),
+                "number": pa.array([p.number for p in placed], pa.int16()),
+                "component": pa.array([p.component for p in placed], pa.string()),
+                "metric": pa.array([p.metric for p in placed], pa.string()),
+            }
+        )
+    )
+
+
+def _measures(engine: Engine, computed: Computed, at: Sequence[int]) -> ir.Table:
+    table = _keyed(computed, computed.scored.measures.filter(_.pos.isin(list(at))))
+    table = table.join(_names(computed.measures), ["formula", "number"])
+    cohorts = computed.cohorts
+    where = ibis.memtable(
+        pa.table(
+            {
+                "curve": pa.array(list(cohorts), pa.int32()),
+                "cohort": pa.array([cohort for cohort, _ in cohorts.values()], pa.string()),
+                "reference": pa.array([quarter for _, quarter in cohorts.values()], pa.date32()),
+            }
+        )
+    )
+    table = table.left_join(where, "curve").drop("curve_right")
+    return table.select(
+        "account_id",
+        "as_of",
+        "component",
+        "metric",
+        "value",
+        "age_days",
+        "points",
+        "weight",
+        "contribution",
+        "cohort",
+        "reference",
+        state=state_name(table.state),
+    ).order_by("account_id", "as_of", "component", "metric")
+
+
+def _metrics(computed: Computed, at: Sequence[int]) -> ir.Table:
+    wide = computed.values.table.filter(_.pos.isin(list(at)))
+    parts = [
+        wide.select(
+            "ix", "pos", metric=ibis.literal(name), value=wide[f"v{n}"], state=state_name(wide[f"s{n}"])
+        )
+        for name, n in computed.values.number.items()
+        if "@" not in name
+    ]
+    if not parts:
+        parts = [
+            wide.select(
+                "ix",
+                "pos",
+                metric=ibis.literal(""),
+                value=ibis.null("float64"),
+                state=state_name(ibis.literal(MISSING)),
+            ).limit(0)
+        ]
+    union = parts[0] if len(parts) == 1 else ibis.union(*parts)
+    return (
+        _keyed(computed, union)
+        .select("account_id", "as_of", "metric", "value", "state")
+        .order_by("account_id", "as_of", "metric")
+    )
+
+
+def _accounts(computed: Computed, at: Sequence[int]) -> ir.Table:
+    around = computed.around.filter(_.pos.isin(list(at))).drop("as_of")
+    staged = computed.rows.select("ix", "pos", "stage")
+    table = around.join(staged, ["ix", "pos"])
+    table = _keyed(computed, table)
+    attributes = {c[2:]: table[c] for c in table.columns if c.startswith("a_")}
+    observed = (
+        table.as_of == ibis.literal(computed.observed_on) if computed.observed_on else ibis.literal(False)
+    )
+    return table.select(
+        "account_id",
+        "as_of",
+        "stage",
+        "assumed",
+        observed=observed,
+        tenure_days=table.tenure,
+        **attributes,
+    ).order_by("account_id", "as_of")
+
+
+def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: bool = False) -> pa.Table:
+    """Measures that count at the snapshots in `keys` (ix, pos): ix, pos, component, metric,
+    value, state, points, weight; `old` takes those of the bridges."""
+    scored = computed.bridged.scored if old and computed.bridged else computed.scored
+    if scored is None:
+        raise ValueError("nothing was scored the old way")
+    rows = scored.measures.semi_join(engine.memory(keys), ["ix", "pos"])
+    rows = rows.join(_names(computed.measures), ["formula", "number"])
+    return engine.arrow(
+        rows.select(
+            "ix", "pos", "component", "metric", "value", "points", "weight", state=state_name(rows.state)
+        ).order_by("ix", "pos", "component", "metric")
+    )
+
+
+def bridges(engine: Engine, computed: Computed) -> pa.Table | None:
+    """The bridges: ix, pos, as_of, account_id, since, old_formula, old_fingerprint,
+    old_reference, old_computed, old_base, old_adjustment (null where the old way gives none)."""
+    if computed.bridged is None:
+        return None
+    links = computed.bridged.links
+    if computed.bridged.scored is not None:
+        scores = computed.bridged.scored.scores
+        told = scores.select(
+            "ix",
+            "pos",
+            old_computed=scores.computed,
+            old_base=scores.base,
+            old_adjustment=scores.adjustment,
+        )
+        links = links.left_join(told, ["ix", "pos"]).drop("ix_right", "pos_right")
+    else:
+        empty = ibis.null("float64")
+        links = links.mutate(old_computed=empty, old_base=empty, old_adjustment=empty)
+    return engine.arrow(_keyed(computed, links).order_by("ix", "pos"))
+
+
+def timeline(engine: Engine, computed: Computed, sources: Mapping[str, Source], last: date) -> pa.Table:
+    """What happened to accounts in the two years up to `last`, as sentences."""
+    parts = [
+        _sentences(computed.facts.sources[name], name, source.timeline, last)
+        for name, source in sources.items()
+        if source.timeline and name in computed.facts.sources
+    ]
+    if not parts:
+        fields = [("account_id", pa.string()), ("occurred_at", pa.timestamp("us"))]
+        return pa.schema([*fields, ("kind", pa.string()), ("summary", pa.string())]).empty_table()
+    union = parts[0] if len(parts) == 1 else ibis.union(*parts)
+    named = union.join(computed.facts.accounts.select("ix", "account_id"), "ix")
+    return engine.arrow(
+        named.select("account_id", "occurred_at", "kind", "summary").order_by(
+            "account_id", "occurred_at", "kind", "summary"
+        )
+    )
+
+
+def _sentences(facts: ir.Table, name: str, template: str, last: date) -> ir.Table:
+    first = last - timedelta(days=TIMELINE_DAYS)
+    recent = facts.filter((facts.visible <= ibis.literal(last)) & (facts.day > ibis.literal(first)))
+    text: ir.StringValue = ibis.literal("")
+    for literal, field, _format, _conversion in string.Formatter().parse(template):
+        if literal:
+            text = text + literal
+        if field is not None:
+            column = recent[f"c_{field}"].cast("string")
+            known = f"k_{field}"
+            if known in recent.columns:
+                column = ibis.ifelse(recent[known] <= ibis.literal(last), column, ibis.null("string"))
+            text = text + ibis.coalesce(column, "-")
+    return recent.select("ix", occurred_at=recent.occurred, kind=ibis.literal(name), summary=text)
+
+
+def rejected(engine: Engine, computed: Computed) -> pa.Table:
+    return engine.arrow(computed.facts.rejected.order_by("source", "row", "reason"))
