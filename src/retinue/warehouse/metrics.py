@@ -328,8 +328,8 @@ def compute(
     """Every metric on the whole spine.
 
     `attributes` has one row per row of the spine: ix, pos, started_on, `m_<name>` (null where
-    the attribute is only assumed) and `d_<name>` (the day of its row). `given` holds ready tables (ix, pos, value, day) of
-    the metrics that are not made of series (pulses, SQL).
+    the attribute is only assumed) and `d_<name>` (the day of its row). `given` holds ready
+    tables (ix, pos, value, day) of the metrics that are not made of series (pulses, SQL).
     """
     own = {
         name: metric
