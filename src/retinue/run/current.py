@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +19,6 @@ from retinue.run.changes import Changes
 from retinue.run.history import New
 from retinue.run.layers import History, day_number
 
-if TYPE_CHECKING:
-    from retinue.warehouse.compute import Computed
-    from retinue.warehouse.engine import Engine
-
 Array = NDArray[Any]
 
 #: Weekly points of the sparkline.
@@ -36,9 +32,8 @@ COLUMNS = ("name", "owner", "territory", "segment", "tier", "arr", "renews_on")
 
 
 def current_rows(
-    engine: Engine,
-    computed: Computed,
     new: New,
+    snapshots: pa.Table,
     both: History,
     settled: History,
     last: date,
@@ -46,15 +41,15 @@ def current_rows(
 ) -> pa.Table:
     """One row per account that is alive on `last`, in the columns of the store's `current`.
 
-    `both` are all snapshots with their layers, `settled` those of this run.
+    `snapshots` are those of this run as computed, `settled` the same with their layers, `both`
+    all that there are.
     """
     from retinue.warehouse import tables
 
+    engine, computed = new.engine, new.computed
     here = np.flatnonzero(settled.day == day_number(last))
     ix = settled.ix[here]
-    at = [computed.spine.pos(last)]
-    detail = tables.part(engine, computed, at)
-    snapshots = tables.snapshots(engine, computed)
+    detail = tables.on_date(engine, computed, computed.spine.pos(last))
     snapshots = snapshots.take(pa.array(here))
     accounts = detail["accounts"]
     ids = new.account_ids.take(pa.array(ix))

@@ -29,10 +29,23 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_SNAPSHOT_COLUMNS = (
-    "account_id as_of fingerprint status base adjustment computed cap_level held reference "
-    "published effective published_band band band_since"
-).split()
+_SNAPSHOT_COLUMNS = [
+    "account_id",
+    "as_of",
+    "fingerprint",
+    "status",
+    "base",
+    "adjustment",
+    "computed",
+    "cap_level",
+    "held",
+    "reference",
+    "published",
+    "effective",
+    "published_band",
+    "band",
+    "band_since",
+]
 
 
 @dataclass(frozen=True)

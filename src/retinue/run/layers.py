@@ -313,10 +313,11 @@ def transitions(before: History, new: History, folded: Folded) -> Transitions:
     )
     by_person = moved & is_new & (folded.kind[np.minimum(place, max(len(new) - 1, 0))] == 0)
     row = np.concatenate([at, place[by_person]])
+    kind = [KINDS[k] for k in folded.kind[at].tolist()] + ["override"] * int(by_person.sum())
     order = np.argsort(row, kind="stable")
     return Transitions(
         row=row[order],
-        kind=[([KINDS[k] for k in folded.kind[at]] + ["override"] * int(by_person.sum()))[i] for i in order],
+        kind=[kind[n] for n in order.tolist()],
         from_band=np.concatenate([folded.from_band[at], earlier_band[by_person]])[order],
         to_band=np.concatenate([folded.to_band[at], band[by_person]])[order],
         since=np.concatenate([folded.since[at], earlier_day[by_person]])[order],

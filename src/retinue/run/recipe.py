@@ -17,11 +17,11 @@ import pyarrow.compute as pc
 from retinue import __version__
 from retinue.errors import Problem, RunError
 from retinue.period import grid, last_complete_day
-from retinue.project.project import Formula, Project
+from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
 from retinue.run import layers
 from retinue.run.current import current_rows
-from retinue.run.history import Past, New
+from retinue.run.history import New, Past
 from retinue.run.layers import dates_array, day_number
 from retinue.store.lock import run_lock
 from retinue.store.manifest import Manifest, merge_parts
@@ -166,15 +166,11 @@ def _run(
         tell("writing", 0.7)
         published = _snapshots_table(snapshots, settled, new)
         bridges = new.bridges_table()
-        months = sorted({f"{day:%Y-%m}" for day in dates})
-        for number, month in enumerate(months):
-            within = [day for day in dates if f"{day:%Y-%m}" == month]
-            at = tables.positions(computed, within[0], within[-1])
-            for name, table in tables.part(engine, computed, at).items():
-                writer.write(name, table, month)
-            for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
-                writer.write(name, _between(table, within[0], within[-1]), month)
-            tell(f"writing {month}", 0.7 + 0.2 * (number + 1) / len(months))
+        for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
+            _write_months(writer, name, [table])
+        for number, (name, reader) in enumerate(tables.monthly(engine, computed)):
+            _write_months(writer, name, map(pa.Table.from_batches, ([batch] for batch in reader)))
+            tell(f"writing {name}", 0.7 + 0.05 * (number + 1))
         writer.write("curves", past.curves_with(computed.curves))
         writer.write("timeline", tables.timeline(engine, computed, project.sources, dates[-1]))
         rejected = tables.rejected(engine, computed)
@@ -200,7 +196,7 @@ def _run(
             )
         )
         tell("preparing the list of accounts", 0.92)
-        rows = current_rows(engine, computed, new, both, settled, dates[-1], project)
+        rows = current_rows(new, snapshots, both, settled, dates[-1], project)
     tell("making the run current", 0.97)
     publish(workspace.store, manifest, rows, changes, now)
     tell("done", 1.0)
@@ -255,13 +251,25 @@ def _reasons(rejected: pa.Table) -> dict[str, dict[str, int]]:
     return found
 
 
-def _between(table: pa.Table, first: date, last: date) -> pa.Table:
-    days = table["as_of"]
-    inside = pc.and_(
-        pc.greater_equal(days, pa.scalar(first, pa.date32())),
-        pc.less_equal(days, pa.scalar(last, pa.date32())),
-    )
-    return table.filter(inside)
+def _write_months(writer: RunWriter, name: str, tables: Iterable[pa.Table]) -> None:
+    """Write rows month by month. They come in order of month; only one month is held in memory."""
+    month: int | None = None
+    held: list[pa.Table] = []
+
+    def flush() -> None:
+        if month is not None and held:
+            writer.write(name, pa.concat_tables(held), f"{month // 12:04}-{month % 12 + 1:02}")
+            held.clear()
+
+    for table in tables:
+        days = table["as_of"]
+        months = pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1))
+        for one in sorted(pc.unique(months).to_pylist()):
+            if one != month:
+                flush()
+            month = one
+            held.append(table.filter(pc.equal(months, one)))
+    flush()
 
 
 def _bands(codes: Iterable[int]) -> pa.Array:

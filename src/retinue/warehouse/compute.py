@@ -278,7 +278,7 @@ class Scoring:
                 self.engine.store(name, ibis.union(*(getattr(part, name) for part in parts)))
                 if len(parts) > 1
                 else getattr(parts[0], name)
-                for name in ("measures", "scores")
+                for name in ("measures", "scores", "components")
             )
         )
 
@@ -296,7 +296,9 @@ class Scoring:
         number = dict(self.values.number)
         for name in children:
             number.setdefault(name, len(number))
-        wide = metrics.Metrics(self.values.table, number, {**self.values.feeds, **{n: () for n in children}})
+        wide = metrics.Metrics(
+            self.values.table, number, {**self.values.feeds, **dict.fromkeys(children, ())}
+        )
         if done:
             rolled = roll_up(self.engine, [part.scores for part in done])
             rows = rows.left_join(rolled, ["ix", "pos"]).drop("ix_right", "pos_right")
@@ -318,7 +320,6 @@ class Scoring:
         used = [one for one in self.placed if self.ids[(one.formula, one.metric)] in values.number]
         ages = self.engine.memory(self._feed_ages(values))
         told = scores.long(rows, used, self.ids, values, ages, curves.fixed, curves.relative)
-        table = self.engine.memory(scores.measures_table(used))
         lean = rows.select(
             "ix",
             "pos",
@@ -333,7 +334,7 @@ class Scoring:
             "floor_level",
             "floor_because",
         )
-        return scores.score(self.engine, lean, told, table, curves.segments, self.formulas)
+        return scores.score(self.engine, lean, told, used, curves.segments, self.formulas)
 
     def _feed_ages(self, values: metrics.Metrics) -> pa.Table:
         """(n, pos, feed_age) for the metrics whose age is that of their feeds."""

@@ -46,6 +46,10 @@ class Engine:
     def arrow(self, expression: ir.Table) -> pa.Table:
         return expression.to_pyarrow()
 
+    def stream(self, expression: ir.Table) -> pa.RecordBatchReader:
+        """Rows as they are asked for, in memory that does not grow with them."""
+        return expression.to_pyarrow_batches(chunk_size=100_000)
+
     def close(self) -> None:
         self.con.disconnect()
 

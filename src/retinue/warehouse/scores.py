@@ -47,12 +47,14 @@ class Scored:
     """Results keyed by ix, pos; names of components and metrics are in `Placed`.
 
     `measures`: formula, number, value, state, age_days, points, weight, contribution, curve.
+    `components`: component, points, weight, contribution.
     `scores`: formula, reference, dead, status, base, adjustment, computed, coverage, cap,
     cap_level.
     """
 
     measures: ir.Table
     scores: ir.Table
+    components: ir.Table
 
 
 def placed(formulas: Sequence[Formula]) -> list[Placed]:
@@ -148,15 +150,16 @@ def score(
     engine: Engine,
     rows: ir.Table,
     long_rows: ir.Table,
-    measures: ir.Table,
+    placed: Sequence[Placed],
     segments: ir.Table,
     formulas: Sequence[Formula],
 ) -> Scored:
     """Scores of `rows` (ix, pos, as_of, formula, reference, dead, parent, a_arr, and the levels
-    and reasons of caps and floors); `long_rows` as made by `long`, `measures` by
-    `measures_table`, `segments` by `curves.segments_table`."""
+    and reasons of caps and floors); `long_rows` as made by `long`, `segments` by `curves.segments_table`."""
     known = engine.store("known", long_rows)
-    detail = engine.store("detail", _weighed(_with_points(engine, known, segments), measures))
+    detail = engine.store(
+        "detail", _weighed(_with_points(engine, known, segments), ibis.memtable(measures_table(placed)))
+    )
     sums = engine.store(
         "sums",
         detail.group_by("ix", "pos").agg(
@@ -190,7 +193,30 @@ def score(
     )
     kept = engine.store("measures", out)
     engine.drop(known, detail, sums)
-    return Scored(kept, scores)
+    return Scored(kept, scores, engine.store("components", _components(kept, placed)))
+
+
+def _components(measures: ir.Table, placed: Sequence[Placed]) -> ir.Table:
+    table = measures.join(named(placed), ["formula", "number"])
+    sums = table.group_by("ix", "pos", "component").agg(
+        weight=units(table.weight), contribution=units(table.contribution)
+    )
+    weight = ibis.ifelse(sums.weight > 0, sums.weight, ibis.null("float64"))
+    return sums.mutate(points=sums.contribution / weight)
+
+
+def named(placed: Sequence[Placed]) -> ir.Table:
+    """Names of components and metrics by formula and number."""
+    return ibis.memtable(
+        pa.table(
+            {
+                "formula": pa.array([p.formula for p in placed], pa.int8()),
+                "number": pa.array([p.number for p in placed], pa.int16()),
+                "component": pa.array([p.component for p in placed], pa.string()),
+                "metric": pa.array([p.metric for p in placed], pa.string()),
+            }
+        )
+    )
 
 
 def units(value: ir.FloatingValue) -> ir.FloatingValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 import ibis
@@ -14,16 +14,11 @@ from ibis import _
 from retinue.project.sources import Source
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.metrics import MISSING, state_name
-from retinue.warehouse.scores import Placed, Scored, units
+from retinue.warehouse.metrics import state_name
+from retinue.warehouse.scores import named
 
 #: How far back the timeline goes, in days.
 TIMELINE_DAYS = 730
-
-
-def positions(computed: Computed, first: date, last: date) -> list[int]:
-    """Places on the grid of the asked dates in [first, last]."""
-    return [pos for pos in computed.positions if first <= computed.spine.dates[pos] <= last]
 
 
 def snapshots(engine: Engine, computed: Computed) -> pa.Table:
@@ -36,8 +31,8 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     scores = computed.scored.scores.select(
         "ix", "pos", "status", "base", "adjustment", "computed", "coverage", "cap", "cap_level"
     )
-    parts = components(computed)
-    order = ibis.window(group_by=["ix", "pos"], order_by=[parts.points, parts["first"]])
+    parts = computed.scored.components
+    order = ibis.window(group_by=["ix", "pos"], order_by=[parts.points, parts.component])
     weakest = (
         parts.filter(parts.points.notnull())
         .mutate(rank=ibis.row_number().over(order))
@@ -68,39 +63,37 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     )
 
 
-def components(computed: Computed, scored: Scored | None = None) -> ir.Table:
-    """Components of all scores: ix, pos, component, first (its place), points, weight, contribution."""
-    measures = (scored or computed.scored).measures
-    names = ibis.memtable(
-        pa.table(
-            {
-                "formula": pa.array([p.formula for p in computed.measures], pa.int8()),
-                "number": pa.array([p.number for p in computed.measures], pa.int16()),
-                "component": pa.array([p.component for p in computed.measures], pa.string()),
-            }
-        )
-    )
-    named = measures.join(names, ["formula", "number"])
-    sums = named.group_by("ix", "pos", "component").agg(
-        first=named.number.min(), weight=units(named.weight), contribution=units(named.contribution)
-    )
-    return sums.mutate(
-        points=sums.contribution / ibis.ifelse(sums.weight > 0, sums.weight, ibis.null("float64"))
-    )
+def monthly(engine: Engine, computed: Computed) -> Iterator[tuple[str, pa.RecordBatchReader]]:
+    """The detail of all asked dates: components, measures, metrics, accounts, one after another.
+
+    Each reader is in order of month, and of the table's key within it. It must be read to its
+    end before the next is asked for: they share the engine's connection.
+    """
+    yield "components", _by_month(engine, _components(computed), ["component"])
+    yield "measures", _by_month(engine, _measures(computed), ["component", "metric"])
+    yield "metrics", _by_month(engine, _metrics(computed), ["metric"])
+    yield "accounts", _by_month(engine, _accounts(computed), [])
 
 
-def part(engine: Engine, computed: Computed, at: Sequence[int]) -> dict[str, pa.Table]:
-    """The detail of the dates at the places `at`: components, measures, metrics, accounts."""
+def _by_month(engine: Engine, table: ir.Table, rest: list[str]) -> pa.RecordBatchReader:
+    month = table.as_of.year() * 12 + table.as_of.month()
+    ordered = table.order_by([month, table.ix, table.as_of, *(table[name] for name in rest)])
+    return engine.stream(ordered.drop("ix"))
+
+
+def on_date(engine: Engine, computed: Computed, pos: int) -> dict[str, pa.Table]:
+    """Components and accounts of one date, sorted by account."""
     return {
-        "components": engine.arrow(
-            _keyed(computed, components(computed).filter(_.pos.isin(list(at))))
-            .select("account_id", "as_of", "component", "points", "weight", "contribution")
-            .order_by("account_id", "as_of", "component")
-        ),
-        "measures": engine.arrow(_measures(engine, computed, at)),
-        "metrics": engine.arrow(_metrics(computed, at)),
-        "accounts": engine.arrow(_accounts(computed, at)),
+        name: engine.arrow(
+            table.filter(table.as_of == ibis.literal(computed.spine.dates[pos])).order_by("ix").drop("ix")
+        )
+        for name, table in (("components", _components(computed)), ("accounts", _accounts(computed)))
     }
+
+
+def _components(computed: Computed) -> ir.Table:
+    table = _keyed(computed, computed.scored.components)
+    return table.select("ix", "account_id", "as_of", "component", "points", "weight", "contribution")
 
 
 def _keyed(computed: Computed, table: ir.Table) -> ir.Table:
@@ -117,22 +110,9 @@ def _keyed(computed: Computed, table: ir.Table) -> ir.Table:
     return table.join(accounts, "ix").join(dates, "pos")
 
 
-def _names(placed: Sequence[Placed]) -> ir.Table:
-    return ibis.memtable(
-        pa.table(
-            {
-                "formula": pa.array([p.formula for p in placed], pa.int8()),
-                "number": pa.array([p.number for p in placed], pa.int16()),
-                "component": pa.array([p.component for p in placed], pa.string()),
-                "metric": pa.array([p.metric for p in placed], pa.string()),
-            }
-        )
-    )
-
-
-def _measures(engine: Engine, computed: Computed, at: Sequence[int]) -> ir.Table:
-    table = _keyed(computed, computed.scored.measures.filter(_.pos.isin(list(at))))
-    table = table.join(_names(computed.measures), ["formula", "number"])
+def _measures(computed: Computed) -> ir.Table:
+    table = _keyed(computed, computed.scored.measures)
+    table = table.join(named(computed.measures), ["formula", "number"])
     cohorts = computed.cohorts
     where = ibis.memtable(
         pa.table(
@@ -145,6 +125,7 @@ def _measures(engine: Engine, computed: Computed, at: Sequence[int]) -> ir.Table
     )
     table = table.left_join(where, "curve").drop("curve_right")
     return table.select(
+        "ix",
         "account_id",
         "as_of",
         "component",
@@ -157,46 +138,32 @@ def _measures(engine: Engine, computed: Computed, at: Sequence[int]) -> ir.Table
         "cohort",
         "reference",
         state=state_name(table.state),
-    ).order_by("account_id", "as_of", "component", "metric")
+    )
 
 
-def _metrics(computed: Computed, at: Sequence[int]) -> ir.Table:
-    wide = computed.values.table.filter(_.pos.isin(list(at)))
+def _metrics(computed: Computed) -> ir.Table:
+    wide = computed.values.table.filter(_.pos.isin(list(computed.positions)))
     parts = [
-        wide.select(
-            "ix", "pos", metric=ibis.literal(name), value=wide[f"v{n}"], state=state_name(wide[f"s{n}"])
-        )
+        wide.select("ix", "pos", metric=ibis.literal(name), value=wide[f"v{n}"], told=wide[f"s{n}"])
         for name, n in computed.values.number.items()
         if "@" not in name
     ]
     if not parts:
-        parts = [
-            wide.select(
-                "ix",
-                "pos",
-                metric=ibis.literal(""),
-                value=ibis.null("float64"),
-                state=state_name(ibis.literal(MISSING)),
-            ).limit(0)
-        ]
-    union = parts[0] if len(parts) == 1 else ibis.union(*parts)
-    return (
-        _keyed(computed, union)
-        .select("account_id", "as_of", "metric", "value", "state")
-        .order_by("account_id", "as_of", "metric")
-    )
+        told = {"metric": ibis.literal(""), "value": ibis.null("float64"), "told": ibis.null("int8")}
+        parts = [wide.select("ix", "pos", **told).limit(0)]
+    table = _keyed(computed, parts[0] if len(parts) == 1 else ibis.union(*parts))
+    return table.select("ix", "account_id", "as_of", "metric", "value", state=state_name(table.told))
 
 
-def _accounts(computed: Computed, at: Sequence[int]) -> ir.Table:
-    around = computed.around.filter(_.pos.isin(list(at))).drop("as_of")
+def _accounts(computed: Computed) -> ir.Table:
+    around = computed.around.filter(_.pos.isin(list(computed.positions))).drop("as_of")
     staged = computed.rows.select("ix", "pos", "stage")
-    table = around.join(staged, ["ix", "pos"])
-    table = _keyed(computed, table)
+    table = _keyed(computed, around.join(staged, ["ix", "pos"]))
     attributes = {c[2:]: table[c] for c in table.columns if c.startswith("a_")}
-    observed = (
-        table.as_of == ibis.literal(computed.observed_on) if computed.observed_on else ibis.literal(False)
-    )
+    day = computed.observed_on
+    observed = table.as_of == ibis.literal(day) if day else ibis.literal(False)
     return table.select(
+        "ix",
         "account_id",
         "as_of",
         "stage",
@@ -204,7 +171,7 @@ def _accounts(computed: Computed, at: Sequence[int]) -> ir.Table:
         observed=observed,
         tenure_days=table.tenure,
         **attributes,
-    ).order_by("account_id", "as_of")
+    )
 
 
 def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: bool = False) -> pa.Table:
@@ -214,7 +181,7 @@ def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: boo
     if scored is None:
         raise ValueError("nothing was scored the old way")
     rows = scored.measures.semi_join(engine.memory(keys), ["ix", "pos"])
-    rows = rows.join(_names(computed.measures), ["formula", "number"])
+    rows = rows.join(named(computed.measures), ["formula", "number"])
     return engine.arrow(
         rows.select(
             "ix", "pos", "component", "metric", "value", "points", "weight", state=state_name(rows.state)
