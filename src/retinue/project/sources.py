@@ -93,7 +93,10 @@ AColumn = Annotated[Column, BeforeValidator(_clock, json_schema_input_type=str |
 
 
 class Via(Declaration):
-    """A table that leads from a key of the source to the account (a subscription, say)."""
+    """A table that leads from the key in a source's `account` column to the account.
+
+    `key` and `account` are columns of this table: a subscription's id and its owner, say.
+    """
 
     table: str = Field(min_length=1)
     key: str

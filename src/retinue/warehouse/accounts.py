@@ -17,7 +17,7 @@ from retinue.warehouse import clocks, histories, kinds, money, raw, values
 from retinue.warehouse.counts import Counts, rejection
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.kinds import Kind
-from retinue.warehouse.raw import ROW, Raw
+from retinue.warehouse.raw import ROW, Raw, reading
 from retinue.warehouse.rows import Wanted, as_it_was, typed
 
 #: Attributes that are names of things, whatever they look like.
@@ -78,7 +78,8 @@ def _declared(engine: Engine, project: Project, rates: money.Rates) -> _Staged:
     )
     found = raw.read(engine, place, project.root, "accounts")
     # Which lines are not rows, and so the positions of the others, is known after a first pass.
-    engine.drop(engine.store("accounts_pass", found.table))
+    with reading(found):
+        engine.drop(engine.store("accounts_pass", found.table))
     numbered = found.numbered()
     table = Raw(found.what, found.place, numbered, found.numbered)
     key = declared.key or "account_id"
@@ -246,7 +247,8 @@ def _derived(engine: Engine, project: Project, rates: money.Rates) -> _Staged:
     wanted = {f"attribute {n}": c for n, c in attributes.items()}
     source = source.model_copy(update={"columns": wanted, "user": None, "value": None})
     staged = typed(found, source, Wanted(plain=frozenset(wanted)), project, rates)
-    rows = engine.store("accounts_rows", staged.filter(staged.sound).drop("sound"))
+    with reading(found):
+        rows = engine.store("accounts_rows", staged.filter(staged.sound).drop("sound"))
     shown = {f"c_attribute {n}": rows[f"c_attribute {n}"] for n in attributes}
     # The full key: two latest rows with the same time are told apart by their values.
     order = [rows.visible.desc(), rows.occurred.desc(), *[v.asc(nulls_first=False) for v in shown.values()]]

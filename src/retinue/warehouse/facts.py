@@ -19,8 +19,8 @@ from retinue.project.sources import Source, Table
 from retinue.warehouse import accounts, money, raw, values
 from retinue.warehouse.counts import Counts, rejection, rejections
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.raw import Raw
-from retinue.warehouse.rows import Wanted, account_column, numbered_copies, typed
+from retinue.warehouse.raw import Raw, reading
+from retinue.warehouse.rows import Wanted, numbered_copies, typed
 
 __all__ = ["Counts", "Facts", "Wanted", "load"]
 
@@ -84,7 +84,9 @@ def _load(
     source = project.sources[name]
     staged = typed(table, source, wanted, project, rates)
     joined = staged.left_join(keys, staged.key == keys.key_of)
-    whole = engine.store(name, joined.mutate(sound=joined.sound & joined.ix.notnull()).drop("key", "key_of"))
+    with reading(table):
+        usable = joined.sound & joined.ix.notnull()
+        whole = engine.store(name, joined.mutate(sound=usable).drop("key", "key_of"))
     told = engine.arrow(whole.aggregate(read=whole.count(), kept=whole.sound.cast("int64").sum()))
     read, kept = told["read"][0].as_py(), told["kept"][0].as_py() or 0
     facts = whole.drop("sound")
@@ -117,7 +119,7 @@ def _rejected(
     staged = typed(table, source, wanted, project, rates, explain=True)
     joined = staged.left_join(keys, staged.key == keys.key_of)
     led = "leads to no account" if source.via else "is not an account"
-    orphan = ibis.literal(f'{account_column(source)} "') + joined.key + ibis.literal(f'" {led}')
+    orphan = ibis.literal(f'{source.account} "') + joined.key + ibis.literal(f'" {led}')
     unknown = ibis.ifelse(joined.ix.isnull(), orphan, ibis.null("string"))
     reasoned = joined.mutate(reason=ibis.coalesce(joined.reason, unknown))
     bad = reasoned.filter(reasoned.reason.notnull()).select("row", "reason", "raw")

@@ -60,7 +60,8 @@ def _declared(
     )
     joined = read.join(accounts.select("ix", key="account_id"), "key")
     usable = joined.filter(joined.day.notnull() & joined.known.notnull())
-    stored = engine.store("history", usable.select("ix", "day", "known", "value"))
+    with raw.reading(table):
+        stored = engine.store("history", usable.select("ix", "day", "known", "value"))
     sizes = engine.arrow(
         ibis.union(
             read.aggregate(what=ibis.literal("read"), n=read.count()),
@@ -99,7 +100,7 @@ def _of_kind(engine: Engine, stored: ir.Table, kind: Kind | None) -> ir.Table:
 
 def _observed(engine: Engine, accounts: ir.Table, seen: ir.Table, name: str, kind: Kind) -> ir.Table:
     rows = seen.filter(seen.attribute == name)
-    joined = rows.join(accounts.select("ix", key="account_id"), rows.account_id == ibis._.key)
+    joined = rows.join(accounts.select("ix", "account_id"), "account_id")
     return engine.store(
         "observed",
         joined.select("ix", day=joined.day, known=joined.day, value=kinds.cast_text(joined.value_text, kind)),

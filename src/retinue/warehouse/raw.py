@@ -8,7 +8,8 @@ the same facts whatever they are stored in. Parquet and DuckDB keep their types.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +94,19 @@ def read(engine: Engine, table: Table, root: Path, what: str) -> Raw:
         raise SourceError(
             f"{what}: no permission to read {shown(Path(str(error.filename)), root)}",
             hint="let the user of this process read it",
+        ) from None
+
+
+@contextmanager
+def reading(table: Raw) -> Iterator[None]:
+    """Around the first use of a table: what the engine cannot read is a SourceError."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
+        raise SourceError(
+            f"{table.what}: cannot be read: {first_line(error)}", place=table.place, hint="it may be damaged"
         ) from None
 
 

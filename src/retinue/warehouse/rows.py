@@ -76,18 +76,13 @@ def typed(
     return staged
 
 
-def account_column(source: Source) -> str:
-    """The column of the source that leads to the account."""
-    return source.via.key if source.via else source.account
-
-
 def _line(work: _Typing) -> None:
     if LINE in work.table.table.columns:
         work.faults.append((~is_json_object(work.table.table[LINE]), "the line is not a JSON object"))
 
 
 def _account(work: _Typing) -> None:
-    name = account_column(work.source)
+    name = work.source.account
     work.out["key"] = values.key(work.table.column(name, "account"))
     work.faults.append((work.out["key"].isnull(), f"{name} is empty"))
 

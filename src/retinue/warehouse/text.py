@@ -64,12 +64,7 @@ def opened(engine: Engine, path: Path, encoding: str, what: str, place: Place) -
     A copy is made where the engine cannot read it as it is: other encodings, mixed line
     ends. Raises SourceError with the line where it is not text, or a line is too long.
     """
-    try:
-        known = codecs.lookup(encoding).name
-    except LookupError:
-        raise SourceError(
-            f"{what}: unknown encoding {encoding!r}", place=place, hint="write one such as utf-8 or cp1252"
-        ) from None
+    known = codecs.lookup(encoding).name
     codec = "utf-8-sig" if known in ("utf-8", "ascii") else known
     try:
         look = _look_through(_pieces(path, codec, what, place), what, place)

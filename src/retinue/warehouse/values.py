@@ -88,7 +88,11 @@ def number(raw: Raw, name: str, column: Column) -> Number:
             place=raw.place,
             hint="name a column of numbers",
         )
-    large = ibis.literal(True) if not kind.is_string() else text.try_cast("float64").notnull()
+    large = (
+        ibis.literal(True)
+        if not kind.is_string()
+        else (text.try_cast("float64").notnull() & ~text.contains("_"))
+    )
     fault = ibis.ifelse(large, '" is too large', '" is not a number')
     reason = ibis.literal(f'{shown} "') + text + fault
     return Number(cast(ir.NumericValue, value), cast(ir.BooleanValue, wrong), reason)
