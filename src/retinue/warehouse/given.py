@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -12,8 +11,19 @@ from retinue.project.metrics import MetricBase, Pulse, Sql
 from retinue.project.project import Project
 from retinue.warehouse import series as s
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.facts import Facts
+from retinue.warehouse.facts import Facts, Wanted
 from retinue.warehouse.spine import Spine
+
+
+def wanted(
+    needed: Mapping[str, Wanted], metrics: Mapping[str, MetricBase], project: Project
+) -> Mapping[str, Wanted]:
+    """`needed`, and what the SQL among `metrics` reads; raises ProjectError where it is not allowed."""
+    if not any(isinstance(metric, Sql) for metric in metrics.values()):
+        return needed
+    from retinue.warehouse import sandbox
+
+    return sandbox.wanted(needed, metrics, project)
 
 
 def tables(
