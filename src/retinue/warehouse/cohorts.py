@@ -14,7 +14,7 @@ mixture of a cohort with its parents is then compiled here, per cohort, into seg
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -143,42 +143,61 @@ def compile_cohort(
     return _segments(mixture, left, fallback, lower_is_better)
 
 
+@dataclass(frozen=True)
+class _Stops:
+    """Values at which a curve bends or jumps: points coming from the left, at it, to the right."""
+
+    values: np.ndarray
+    into: np.ndarray
+    onto: np.ndarray
+    out: np.ndarray
+
+    def with_knots(self, knots: np.ndarray, low: float, high: float) -> _Stops:
+        """The same curve with stops at `knots` too; `low` and `high` are its points outside."""
+        new = np.setdiff1d(knots, self.values)
+        after = np.searchsorted(self.values, new)
+        x0, x1 = self.values[np.maximum(after - 1, 0)], self.values[np.minimum(after, len(self.values) - 1)]
+        y0, y1 = self.out[np.maximum(after - 1, 0)], self.into[np.minimum(after, len(self.values) - 1)]
+        inside = (after > 0) & (after < len(self.values))
+        part = np.divide(new - x0, x1 - x0, out=np.zeros(len(new)), where=inside)
+        points = np.where(inside, y0 + (y1 - y0) * part, np.where(after == 0, low, high))
+        values = np.concatenate([self.values, new])
+        order = np.argsort(values)
+        return _Stops(
+            values[order],
+            *(np.concatenate([side, points])[order] for side in (self.into, self.onto, self.out)),
+        )
+
+
 def _segments(
     mixture: list[tuple[Ranks, float]], left: float, fallback: Knots | None, lower_is_better: bool
 ) -> tuple[Segment, ...]:
-    behind = straight(fallback) if fallback is not None and left > 0 else None
+    """The mixture as segments; the declared points stand behind it with the weight `left`."""
     share = sum(weight for _, weight in mixture)
     values = np.unique(np.concatenate([r.values for r, _ in mixture]))
     below, upto = np.zeros(len(values)), np.zeros(len(values))
-    left_of, at, right_of = (np.zeros(len(values)) for _ in range(3))
+    into, onto, out = (np.zeros(len(values)) for _ in range(3))
     for level, weight in mixture:
         f0, f1 = level.at(values)
         below, upto = below + weight / share * f0, upto + weight / share * f1
         n = level.accounts
-        left_of += weight * _rank(f0, n, lower_is_better)
-        at += weight * _rank((f0 + f1) / 2, n, lower_is_better)
-        right_of += weight * _rank(f1, n, lower_is_better)
-    keep = _kept(below, upto)
-    knots = sorted(x for x, _ in fallback) if behind is not None and fallback else []
-    values, below, upto, left_of, at, right_of, atom = (
-        a[keep] for a in (values, below, upto, left_of, at, right_of, upto - below >= _ATOM)
+        into += weight * _rank(f0, n, lower_is_better)
+        onto += weight * _rank((f0 + f1) / 2, n, lower_is_better)
+        out += weight * _rank(f1, n, lower_is_better)
+    atom = upto - below >= _ATOM
+    into, out = np.where(atom, into, onto), np.where(atom, out, onto)
+    low, high = (
+        sum(w * float(_rank(np.array(end), r.accounts, lower_is_better)) for r, w in mixture)
+        for end in (0.0, 1.0)
     )
-    ends = [sum(w * _rank(np.array([f]), r.accounts, lower_is_better)[0] for r, w in mixture) for f in (0, 1)]
-
-    def plus_behind(x: float, points: float) -> float:
-        extra = left * float(evaluate(behind, np.array([x]))[0]) if behind is not None else 0.0
-        return min(max(points + extra, 0.0), 100.0)
-
-    stops: list[tuple[float, float, float, float]] = []  # value, from the left, at, to the right
-    for n in range(len(values)):
-        into, onto, out = (left_of[n], at[n], right_of[n]) if atom[n] else (at[n], at[n], at[n])
-        stops.append((float(values[n]), float(into), float(onto), float(out)))
-    for x in knots:
-        if not any(stop[0] == x for stop in stops):
-            points = _between(stops, x, ends)
-            stops.append((x, points, points, points))
-    stops.sort()
-    return _joined(stops, ends, plus_behind)
+    keep = _kept(below, upto)
+    stops = _Stops(values[keep], into[keep], onto[keep], out[keep])
+    if fallback is None or left <= 0:
+        return _joined(stops, low, high)
+    stops = stops.with_knots(np.array([x for x, _ in fallback]), low, high)
+    extra = left * evaluate(straight(fallback), stops.values)
+    lifted = _Stops(stops.values, stops.into + extra, stops.onto + extra, stops.out + extra)
+    return _joined(lifted, low + float(extra[0]), high + float(extra[-1]))
 
 
 def _rank(share: np.ndarray, accounts: int, lower_is_better: bool) -> np.ndarray:
@@ -195,31 +214,19 @@ def _kept(below: np.ndarray, upto: np.ndarray) -> np.ndarray:
     return keep
 
 
-def _between(stops: list[tuple[float, float, float, float]], x: float, ends: list[float]) -> float:
-    """Points at x on the line between the stops around it."""
-    lower = [s for s in stops if s[0] < x]
-    upper = [s for s in stops if s[0] > x]
-    if not lower or not upper:
-        return ends[1] if lower else ends[0]
-    (x0, _, _, y0), (x1, y1, _, _) = max(lower), min(upper)
-    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
-
-
-def _joined(
-    stops: list[tuple[float, float, float, float]],
-    ends: list[float],
-    behind: Callable[[float, float], float],
-) -> tuple[Segment, ...]:
-    first = stops[0][0]
-    parts = [Segment(-INFINITY, first, behind(first, ends[0]), behind(first, ends[0]))]
-    for here, then in zip(stops, [*stops[1:], None], strict=True):
-        x, into, onto, out = here
+def _joined(stops: _Stops, low: float, high: float) -> tuple[Segment, ...]:
+    """Straight lines between stops, a single value where a stop has points of its own."""
+    sides = (np.clip(side, 0.0, 100.0).tolist() for side in (stops.into, stops.onto, stops.out))
+    rows = list(zip(stops.values.tolist(), *sides, strict=True))
+    low, high = min(max(low, 0.0), 100.0), min(max(high, 0.0), 100.0)
+    parts = [Segment(-INFINITY, rows[0][0], low, low)]
+    for (x, into, onto, out), then in zip(rows, [*rows[1:], None], strict=True):
         start = x
         if not into == onto == out:
             start = math.nextafter(x, INFINITY)
-            parts.append(Segment(x, start, behind(x, onto), behind(x, onto)))
+            parts.append(Segment(x, start, onto, onto))
         if then is None:
-            parts.append(Segment(start, INFINITY, behind(x, ends[1]), behind(x, ends[1])))
+            parts.append(Segment(start, INFINITY, high, high))
         else:
-            parts.append(Segment(start, then[0], behind(x, out), behind(then[0], then[1])))
+            parts.append(Segment(start, then[0], out, then[1]))
     return tuple(part for part in parts if part.lo < part.hi)
