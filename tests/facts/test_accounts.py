@@ -138,7 +138,8 @@ def test_parents_are_positions_and_circles_are_cut(company: Company):
     assert [row["parent"] for row in got.accounts] == [None, None, None, 2, None, 4, None, None]
     assert got.problems == [
         "a.csv: accounts: 1 parents are not accounts (those accounts have no parent now)",
-        'a.csv: accounts: 4 accounts are their own ancestors, such as "a" (those accounts have no parent now)',
+        'a.csv: accounts: 4 accounts are their own ancestors, such as "a" '
+        "(those accounts have no parent now)",
     ]
 
 

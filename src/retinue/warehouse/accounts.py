@@ -87,8 +87,11 @@ def _declared(engine: Engine, project: Project, rates: money.Rates) -> _Staged:
     out: dict[str, ir.Value] = {
         "account_id": values.key(table.column(key, "key")),
         "row": numbered[ROW],
-        "raw": as_it_was(numbered),
     }
+    # Rows as a whole are only looked at where some repeat an id or have none.
+    told = out["account_id"]
+    alone = told.count().over(ibis.window(group_by=told)) == 1
+    out["raw"] = ibis.ifelse(alone, ibis.null("string"), as_it_was(numbered))
     for name in DATE_ATTRIBUTES:
         out[name] = _day(table, project, name, declared.columns.get(name), wrong)
     out["end_known"] = _end_known(table, project, declared.columns.get("ended_on"), out["ended_on"], wrong)

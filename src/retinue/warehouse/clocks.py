@@ -22,6 +22,7 @@ _DAY = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _WALL = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
 _ZONED = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 # What Python can tell; beyond it are the engine's own `infinity` and slips of the pen.
+_FIRST_DAY, _LAST_DAY = ibis.date("0001-01-01"), ibis.date("9999-12-31")
 _FIRST, _LAST = ibis.timestamp("0001-01-01"), ibis.timestamp("9999-12-31 23:59:59")
 
 
@@ -56,11 +57,15 @@ def read(raw: Raw, clock: Clock, role: str, zones: Zones) -> Time:
     column = raw.column(clock.column, role)
     shown = role if role == clock.column else f"{role} ({clock.column})"
     kind = column.type()
+    reason = ibis.literal(f'{shown} "') + column.cast("string") + ibis.literal('" is not a date')
     shift = ibis.interval(days=clock.shift_days)
     if kind.is_date():
-        at, whole = column.cast("timestamp"), ibis.literal(True)
-        empty = column.isnull()
-    elif kind.is_timestamp():
+        # A common case, and the cheapest: dates stay dates.
+        sound = column.between(_FIRST_DAY, _LAST_DAY)
+        day = ibis.ifelse(sound, column + shift if clock.shift_days else column, ibis.null("date"))
+        wrong = column.notnull() & ~sound.fill_null(False)
+        return Time(shown, day.cast("timestamp"), day, day, column.isnull(), wrong, reason)
+    if kind.is_timestamp():
         at, whole = _wall(column, zones), ibis.literal(False)
         empty = column.isnull()
     elif kind.is_string() or (clock.format and kind.is_integer()):
@@ -77,8 +82,6 @@ def read(raw: Raw, clock: Clock, role: str, zones: Zones) -> Time:
     day = moved.date()
     closes = ibis.interval(seconds=int(zones.closes.total_seconds()))
     known = ibis.ifelse(whole, day, (moved - closes).date()) if zones.closes else day
-    value = column.cast("string")
-    reason = ibis.literal(f'{shown} "') + value + ibis.literal('" is not a date')
     return Time(
         shown,
         cast(ir.TimestampValue, moved),

@@ -20,7 +20,7 @@ from retinue.warehouse import accounts, money, raw, values
 from retinue.warehouse.counts import Counts, rejection, rejections
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.raw import Raw, reading
-from retinue.warehouse.rows import Wanted, numbered_copies, typed
+from retinue.warehouse.rows import Wanted, numbered_copies, same_as_day, typed
 
 __all__ = ["Counts", "Facts", "Wanted", "load"]
 
@@ -86,7 +86,8 @@ def _load(
     joined = staged.left_join(keys, staged.key == keys.key_of)
     with reading(table):
         usable = joined.sound & joined.ix.notnull()
-        whole = engine.store(name, joined.mutate(sound=usable).drop("key", "key_of"))
+        same = same_as_day(table, source)
+        whole = engine.store(name, joined.mutate(sound=usable).drop("key", "key_of", *same))
     told = engine.arrow(whole.aggregate(read=whole.count(), kept=whole.sound.cast("int64").sum()))
     read, kept = told["read"][0].as_py(), told["kept"][0].as_py() or 0
     facts = whole.drop("sound")
@@ -98,6 +99,7 @@ def _load(
         facts = engine.store(name, sound)
         kept = engine.arrow(facts.aggregate(n=facts.count()))["n"][0].as_py()
         engine.drop(whole)
+    facts = facts.mutate(**{column: facts[of].cast(kind) for column, (of, kind) in same.items()})
     broken = table.broken()
     bad = [rejection(engine, name, broken)] if broken else []
     if kept < read:

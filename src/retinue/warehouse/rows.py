@@ -76,6 +76,20 @@ def typed(
     return staged
 
 
+def same_as_day(table: Raw, source: Source) -> dict[str, tuple[str, str]]:
+    """Columns that need not be kept: each is another one, cast to a type."""
+    same: dict[str, tuple[str, str]] = {}
+    if source.unique:
+        return same  # copies are told apart by them
+    if not source.occurred_at.column or table.table[source.occurred_at.column].type().is_date():
+        same["occurred"] = ("day", "timestamp")
+    if source.known_at is None:
+        same["known"] = same["visible"] = ("day", "date")
+    if source.ends_at is not None and source.ends_known_at is None:
+        same["end_known"] = ("end_day", "date")
+    return same
+
+
 def _line(work: _Typing) -> None:
     if LINE in work.table.table.columns:
         work.faults.append((~is_json_object(work.table.table[LINE]), "the line is not a JSON object"))

@@ -58,10 +58,29 @@ def number(raw: Raw, name: str, column: Column) -> Number:
 
     Sums of decimals are exact, so they differ neither between runs nor between engines.
     """
-    found = raw.column(column.column, name)
-    shown = name if name == column.column else f"{name} ({column.column})"
+    one = _number(raw, name, column.column, column.scale)
+    if column.times is None:
+        return one
+    other = _number(raw, name, column.times, column.scale)
+    value = product(one.value, other.value, column.scale)
+    large = one.value.notnull() & other.value.notnull() & value.isnull()
+    shown = f"{name} ({column.column} times {column.times}) is too large"
+    reason = ibis.cases((one.wrong, one.reason), (other.wrong, other.reason), else_=shown)
+    return Number(value, cast(ir.BooleanValue, one.wrong | other.wrong | large), reason)
+
+
+def product(one: ir.NumericValue, other: ir.NumericValue, scale: int) -> ir.DecimalValue:
+    """The product as decimal(18, scale); null where it is too large."""
+    # DuckDB multiplies two decimals of up to 18 digits in 18 digits, and overflows; in 27 it does not.
+    wide = one.cast("decimal(27, 9)") * other.cast("decimal(27, 9)")
+    return cast(ir.DecimalValue, wide.try_cast(f"decimal(18, {scale})"))
+
+
+def _number(raw: Raw, name: str, column: str, scale: int) -> Number:
+    found = raw.column(column, name)
+    shown = name if name == column else f"{name} ({column})"
     kind = found.type()
-    decimal = f"decimal(18, {column.scale})"
+    decimal = f"decimal(18, {scale})"
     text = found.cast("string")
     if kind.is_boolean() or (kind.is_integer() and str(kind) != "uint64"):
         value = found.cast("int64")
@@ -84,7 +103,7 @@ def number(raw: Raw, name: str, column: Column) -> Number:
         wrong = value.isnull() & trimmed.notnull() & ~trimmed.isin(_NOT_NUMBERS)
     else:
         raise SourceError(
-            f"{raw.what}: column {column.column!r} for `{name}` holds {kind}, not numbers",
+            f"{raw.what}: column {column!r} for `{name}` holds {kind}, not numbers",
             place=raw.place,
             hint="name a column of numbers",
         )
