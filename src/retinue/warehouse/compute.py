@@ -82,13 +82,14 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     relative = any(one.measure.curve == "cohort" for one in placed)
     quarters = references.quarters(asked.dates, asked.last) if relative else ()
     sundays = [day for quarter in quarters for day in references.reference_days(quarter)]
-    feeds_of = {name: metrics.feeds_of(name, declared) for name in declared}
+    reads = given.reads(declared, project)
+    feeds_of = {name: metrics.feeds_of(name, declared, reads) for name in declared}
     limits = feed_limits(placed, ids, feeds_of)
     deaths = Deaths.find(sorted({*asked.dates, *sundays}), known, limits, set(feeds_of.values()))
     grid = spine.build(engine, loaded.accounts, [*asked.dates, *sundays, *deaths.looks()])
     around = context.attributes(engine, grid, loaded, project, asked.observed_on)
     ready = given.tables(engine, project, grid, loaded, declared, asked.pulses)
-    values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready)
+    values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, reads)
     values = deaths.applied(engine, values, grid)
     positions = tuple(grid.pos(day) for day in asked.dates)
     table = _described(engine, project, around, values, formulas, placed)

@@ -26,6 +26,17 @@ def wanted(
     return sandbox.wanted(needed, metrics, project)
 
 
+def reads(metrics: Mapping[str, MetricBase], project: Project) -> dict[str, tuple[str, ...]]:
+    """Sources that the SQL of each such metric reads."""
+    if not any(isinstance(metric, Sql) for metric in metrics.values()):
+        return {}
+    from retinue.warehouse import sandbox
+
+    return {
+        name: sandbox.sources(metric, project) for name, metric in metrics.items() if isinstance(metric, Sql)
+    }
+
+
 def tables(
     engine: Engine,
     project: Project,

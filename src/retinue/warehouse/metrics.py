@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-
 from retinue.errors import RunError
 from retinue.period import Period
 from retinue.project import conditions
@@ -68,11 +67,16 @@ def wanted(metrics: Mapping[str, MetricBase], sources: Mapping[str, Source]) -> 
     return {source: Wanted(frozenset(numbers[source]), frozenset(plain[source])) for source in numbers}
 
 
-def feeds_of(name: str, metrics: Mapping[str, MetricBase]) -> tuple[str, ...]:
-    """Sources whose watermark is a metric's age; none where the age is that of a row."""
+def feeds_of(
+    name: str, metrics: Mapping[str, MetricBase], reads: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Sources whose watermark is a metric's age; none where the age is that of a row.
+
+    `reads` names those of metrics whose declarations do not say it (SQL).
+    """
     metric = metrics[name]
-    own = () if isinstance(metric, kinds.Latest) else feeds(metric)
-    parts = [feed for part in needs(metric) if part in metrics for feed in feeds_of(part, metrics)]
+    own = () if isinstance(metric, kinds.Latest) else reads.get(name, feeds(metric))
+    parts = [feed for part in needs(metric) if part in metrics for feed in feeds_of(part, metrics, reads)]
     return tuple(dict.fromkeys([*own, *parts]))
 
 
@@ -324,6 +328,7 @@ def compute(
     feeds: Mapping[str, Feed],
     attributes: ir.Table,
     given: Mapping[str, ir.Table],
+    reads: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Metrics:
     """Every metric on the whole spine.
 
@@ -365,4 +370,4 @@ def compute(
         n = number_of[name]
         columns |= {f"v{n}": answer.value, f"s{n}": answer.state, f"d{n}": answer.day}
     wide = engine.store("values", table.select("ix", "pos", "as_of", **columns))
-    return Metrics(wide, number_of, {name: feeds_of(name, metrics) for name in row.answers})
+    return Metrics(wide, number_of, {name: feeds_of(name, metrics, reads or {}) for name in row.answers})

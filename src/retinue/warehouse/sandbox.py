@@ -41,7 +41,7 @@ from retinue.warehouse.sandbox_sql import (
 )
 from retinue.warehouse.spine import Spine
 
-__all__ = ["metric", "problems", "wanted"]
+__all__ = ["metric", "problems", "sources", "wanted"]
 
 #: A metric may take so many seconds, and one more for each date.
 SECONDS = 60
@@ -71,6 +71,11 @@ def wanted(
             before = told.get(source, Wanted())
             told[source] = Wanted(before.numbers | numbers, before.plain | plain)
     return told
+
+
+def sources(metric: Sql, project: Project) -> tuple[str, ...]:
+    """Names of the sources that the SQL of a metric reads."""
+    return tuple(read(project.texts[metric.sql], project.sources, metric.sql).columns)
 
 
 @dataclass(frozen=True)
