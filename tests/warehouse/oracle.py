@@ -5,6 +5,7 @@ It knows nothing of how the engine works: it looks at all rows again for each an
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
@@ -293,3 +294,125 @@ def attribute(world: World, name: str, account: Account, day: date) -> Cell:
     if isinstance(value, date):
         return float((value - day).days), "ok"
     return float(value), "ok"
+
+
+# --- feeds, ages and scores --------------------------------------------------------------------
+
+
+def sources_of(world: World, name: str) -> set[str]:
+    """Sources whose watermark says how old a metric is; none for those that rest on one row."""
+    metric = world.metrics[name]
+    for kind in ("count", "sum", "mean", "distinct", "active", "open", "open_sum", "since", "days_to"):
+        if kind in metric:
+            return {source_of(metric, kind)}
+    if "change" in metric:
+        return {split(reference)[0] for reference in metric["change"].values()}
+    if "milestones" in metric:
+        return {step["source"] for step in metric["milestones"].values()}
+    if "ratio" in metric:
+        parts = [p for p in metric["ratio"] if isinstance(p, str) and not p.startswith("account.")]
+        return set().union(*(sources_of(world, part) for part in parts))
+    return set()
+
+
+def watermark(world: World, source: str, day: date) -> date | None:
+    return max((r.day for r in world.sources[source].rows if r.visible <= day), default=None)
+
+
+def row_age(world: World, name: str, account: Account, day: date) -> float | None:
+    """Days since the row that a latest value, a pulse or an attribute rests on."""
+    metric = world.metrics[name]
+    if "latest" in metric:
+        source, column = split(metric["latest"])
+        rows = counting(world, source, account, day, metric.get("where"))
+        last = max((r.day for r, c in rows if c[column] is not None), default=None)
+    elif "pulse" in metric:
+        value, _ = answer(world, name, account, day)
+        said = [p[3] for p in world.pulses if p[0] == account.key and p[1] == metric["pulse"] and p[3] <= day]
+        last = max(said) if value is not None else None
+    elif "attribute" in metric:
+        of = metric["attribute"].removeprefix("account.")
+        rows = [r for r in world.histories.get(of, ()) if r[0] == account.key and max(r[1], r[2]) <= day]
+        last = max((r[1] for r in rows), default=None)
+    else:
+        last = None
+    return None if last is None else float((day - last).days)
+
+
+def age(world: World, name: str, account: Account, day: date) -> float | None:
+    marks = [watermark(world, source, day) for source in sources_of(world, name)]
+    ages = [float((day - mark).days) for mark in marks if mark is not None]
+    own = row_age(world, name, account, day)
+    return max([*ages, *([] if own is None else [own])], default=None)
+
+
+def measures_of(card: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any], float]]:
+    """Metric -> its component, measure, and declared share (component weight x weight within it)."""
+    found = {}
+    for component, told in card["components"].items():
+        within = sum(measure.get("weight", 1) for measure in told["measures"].values())
+        for metric, measure in told["measures"].items():
+            share = told.get("weight", 1) * measure.get("weight", 1) / within
+            found[metric] = component, measure, share
+    return found
+
+
+def limits(world: World) -> dict[str, int]:
+    """Days after which a source is dead: the smallest max_age of any measure that reads it."""
+    found: dict[str, int] = {}
+    for card in world.scorecards:
+        for metric, (_, measure, _) in measures_of(card).items():
+            if "max_age" in measure:
+                for source in sources_of(world, metric):
+                    days = length(measure["max_age"])
+                    found[source] = min(days, found.get(source, days))
+    return found
+
+
+def dead(world: World, name: str, day: date) -> date | None:
+    """The date whose value a metric keeps on `day`, if one of its feeds is dead."""
+    found = []
+    for source, limit in limits(world).items():
+        mark = watermark(world, source, day)
+        if source in sources_of(world, name) and mark is not None and (day - mark).days > limit:
+            found.append(mark)
+    return min(found, default=None)
+
+
+def held(world: World, name: str, account: Account, day: date) -> Cell:
+    """`answer`, or that of its watermark's date while a feed is dead."""
+    kept = dead(world, name, day)
+    if kept is None:
+        return answer(world, name, account, day)
+    if not account.alive(kept):
+        return MISSING
+    value, state = answer(world, name, account, kept)
+    return value, "stale" if state == "ok" else state
+
+
+def points(curve: Any, value: float) -> float:
+    """Points of a declared curve."""
+    if isinstance(curve, dict) and "steps" in curve:
+        return next((y for x, y in reversed(curve["steps"]) if value >= x), 0.0)
+    if isinstance(curve, dict):
+        none, low, high, end = curve["target"]
+        if low <= value <= high:
+            return 100.0
+        if value <= none or value >= end:
+            return 0.0
+        return 100 * (value - none) / (low - none) if value < low else 100 * (end - value) / (end - high)
+    if value <= curve[0][0]:
+        return curve[0][1]
+    for (x0, y0), (x1, y1) in itertools.pairwise(curve):
+        if value < x1:
+            return y0 + (y1 - y0) * (value - x0) / (x1 - x0)
+    return curve[-1][1]
+
+
+def freshness(measure: Mapping[str, Any], of_row: float | None, of_all: float | None) -> float:
+    if "max_age" in measure and of_row is not None and of_row > length(measure["max_age"]):
+        return 0.0
+    if "half_life" not in measure or of_all is None:
+        return 1.0
+    half = length(measure["half_life"])
+    return 0.0 if of_all > 3 * half else 2 ** (-of_all / half)

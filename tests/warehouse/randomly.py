@@ -95,6 +95,9 @@ def company(seed: int, accounts: int = 12, rows: int = 14) -> World:
     """A company whose every metric kind meets something unusual."""
     chance = random.Random(seed)
     people = tuple(_account(chance, n) for n in range(accounts))
+    late_ends = chance.random() < 0.7
+    if not late_ends:
+        people = tuple(replace(account, end_known=None) for account in people)
     keys = [account.key for account in people]
 
     def day(lowest: int = -30, highest: int = SPAN + 10) -> date:
@@ -188,7 +191,7 @@ def company(seed: int, accounts: int = 12, rows: int = 14) -> World:
             for n, spoken in enumerate(sorted({day() for _ in range(3)}))
             if chance.random() < 0.8
         ),
-        clocked_end=chance.random() < 0.7,
+        clocked_end=late_ends,
         settings={"timezone": "Australia/Sydney"},
     )
 

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.warehouse import oracle, randomly
@@ -35,7 +35,7 @@ def differences(world: World, result: Result, dates: list) -> list[str]:
 
 
 # An example costs seconds, whatever its size, so there are few, of many accounts, dates and metrics.
-@settings(max_examples=4)
+@settings(max_examples=4, phases=[Phase.generate])
 @given(seed=st.integers(0, 10**9))
 def test_every_kind_of_metric_equals_the_oracle(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     world, dates = randomly.company(seed, accounts=20), randomly.grid(seed)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.warehouse import randomly
@@ -27,14 +26,14 @@ def check(world: World, dates: list[date], cut: date, folder: Path, **asked: obj
         assert table.keys() == before.keys()
 
 
-@settings(max_examples=2)
+@settings(max_examples=2, phases=[Phase.generate])
 @given(seed=SEEDS)
 def test_rows_after_a_day_change_no_metric_on_it(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     world, dates = randomly.company(seed), randomly.grid(seed)
     check(world, dates, dates[len(dates) // 2], tmp_path_factory.mktemp("poison"))
 
 
-@settings(max_examples=2)
+@settings(max_examples=2, phases=[Phase.generate])
 @given(seed=SEEDS)
 def test_rows_after_a_day_change_no_score_cap_cohort_or_roll_up_on_it(
     seed: int, tmp_path_factory: pytest.TempPathFactory

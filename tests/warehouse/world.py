@@ -142,7 +142,7 @@ class World:
         pq.write_table(pa.table(columns), folder / "accounts.parquet")
         ended = {"column": "ended_on", "known_at": "end_known"} if self.clocked_end else "ended_on"
         mapped = {"started_on": "started_on", "ended_on": ended, **{n: n for n in self.attributes}}
-        history: dict[str, Any] = {name: "fixed" for name in self.fixed}
+        history: dict[str, Any] = dict.fromkeys(self.fixed, "fixed")
         for name, rows in self.histories.items():
             table = {
                 "key": pa.array([row[0] for row in rows], pa.string()),

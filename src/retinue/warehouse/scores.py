@@ -309,9 +309,12 @@ def _adjusted(rows: ir.Table, sums: ir.Table, formulas: Sequence[Formula]) -> ir
     # Ten decimals: the last bits differ between engines, and edges are compared exactly.
     base = ibis.ifelse(told.status == "scored", told.raw.round(10), ibis.null("float64"))
     told = told.mutate(base=base)
+    # `greatest` and `least` pass over nulls, and rules give no score to who has none.
+    none = ibis.null("float64")
     lifted = ibis.greatest(told.base, ibis.coalesce(told.floor_level, told.base))
-    told = told.mutate(lifted=lifted)
-    told = told.mutate(computed=ibis.least(told.lifted, ibis.coalesce(told.cap_level, told.lifted)))
+    told = told.mutate(lifted=ibis.ifelse(told.base.notnull(), lifted, none))
+    limited = ibis.least(told.lifted, ibis.coalesce(told.cap_level, told.lifted))
+    told = told.mutate(computed=ibis.ifelse(told.lifted.notnull(), limited, none))
     return told.mutate(
         adjustment=told.computed - told.base,
         cap=ibis.cases(
