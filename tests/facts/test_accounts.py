@@ -132,6 +132,19 @@ def test_an_end_may_be_known_later(company: Company):
     assert [row["end_known"] for row in got.accounts] == [date(2024, 1, 20), date(2024, 1, 10), None, None]
 
 
+def test_an_end_may_be_the_earlier_of_two(company: Company):
+    company.write(
+        "a.csv",
+        "account_id,left,term\na,2024-01-10,2024-06-30\nb,,2024-06-30\n"
+        "c,2024-07-01,2024-06-30\nd,2024-01-10,\ne,,\n",
+    )
+    columns = {"ended_on": {"column": "left", "or_earlier": "term"}}
+    got = company.load({}, accounts={"table": "a.csv", "columns": columns})
+    left, term = date(2024, 1, 10), date(2024, 6, 30)
+    assert [row["ended_on"] for row in got.accounts] == [left, term, term, left, None]
+    assert [row["end_known"] for row in got.accounts] == [left, term, term, left, None]
+
+
 def test_parents_are_positions_and_circles_are_cut(company: Company):
     company.write("a.csv", "account_id,up\na,b\nb,c\nc,a\nd,c\ne,\nf,e\ng,nobody\nh,h\n")
     got = company.load({}, accounts={"table": "a.csv", "columns": {"parent": "up"}})

@@ -78,6 +78,30 @@ def test_doubles_become_decimals_of_the_declared_scale(company: Company):
     assert got.reasons == ['n (x) "1000000000000000.0" is too large']
 
 
+def test_a_number_may_be_a_product_of_two_columns(company: Company):
+    got = company.events(
+        "account_id,on,quantity,price\n"
+        "a,2024-01-01,3,2.55\na,2024-01-02,-2,0.1\na,2024-01-03,,1\na,2024-01-04,7,\n"
+        "a,2024-01-05,x,1\na,2024-01-06,1,y\na,2024-01-07,1000000,100000000\n",
+        wanted=Wanted(numbers=frozenset({"n"}), plain=frozenset({"n"})),
+        columns={"n": {"column": "quantity", "times": "price", "scale": 2}},
+    )
+    amounts = [Decimal("-0.20"), Decimal("7.65"), Decimal("100000000000000.00")]
+    assert sorted(row["n_n"] for row in got.sources["events"] if row["n_n"] is not None) == amounts
+    assert all(row["c_n"] == row["n_n"] for row in got.sources["events"])
+    assert len(got.sources["events"]) == 5
+    assert got.reasons == ['n (quantity) "x" is not a number', 'n (price) "y" is not a number']
+
+
+def test_a_product_that_is_too_large_is_no_number(company: Company):
+    table = pa.table({"account_id": ["a"], "on": [date(2024, 1, 1)], "q": [2**62], "p": [2**62]})
+    pq.write_table(table, company.root / "t.parquet")
+    columns = {"n": {"column": "q", "times": "p"}}
+    got = company.load({"events": {"table": "t.parquet", "columns": columns}}, wanted={"events": N})
+    assert got.sources["events"] == []
+    assert got.reasons == ["n (q times p) is too large"]
+
+
 def test_whole_numbers_stay_whole(company: Company):
     table = pa.table({"account_id": ["a", "b"], "on": [date(2024, 1, 1)] * 2, "n": [2**62, None]})
     pq.write_table(table, company.root / "t.parquet")

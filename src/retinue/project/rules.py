@@ -19,7 +19,7 @@ from retinue.project.conditions import Comparison, Condition, Every, Membership,
 from retinue.project.diagnosis import suggestion
 from retinue.project.project import Project
 from retinue.project.references import BUILT_IN
-from retinue.project.sources import Column
+from retinue.project.sources import DATE_ATTRIBUTES, Column
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,11 @@ def accounts(view: View) -> None:
         )
     for name, column in told.columns.items():
         _currency(view, (*here, "columns", name), column)
+        if column.times is not None:
+            view.error((*here, "columns", name), "`times` is for numbers of sources", "leave it out")
+        if column.or_earlier is not None and (told.fact or name not in DATE_ATTRIBUTES):
+            hint = f"it may stand at {', '.join(DATE_ATTRIBUTES)} of a table of accounts"
+            view.error((*here, "columns", name), "`or_earlier` is for dates of accounts", hint)
 
 
 def _currency(view: View, path: tuple[str | int, ...], column: Column) -> None:
@@ -236,6 +241,8 @@ def facts(view: View) -> None:
         for column, mapped in source.named_columns().items():
             at = (*here, column) if column == "value" and source.value else (*here, "columns", column)
             _currency(view, at, mapped)
+            if mapped.or_earlier is not None:
+                view.error(at, "`or_earlier` is for dates of accounts", "leave it out")
 
 
 def people(view: View) -> None:

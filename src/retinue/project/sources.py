@@ -80,10 +80,15 @@ class Column(Declaration):
 
     `known_at` is its own clock where it becomes known later than its row; `currency` (a
     column, or a code such as EUR) makes it an amount that is converted at load; `scale` is
-    the number of decimals kept when it is summed.
+    the number of decimals kept when it is summed. `times` multiplies a number of a source by
+    another column of its row: a quantity by its price. `or_earlier` names a second date of an
+    account that counts where it is earlier, or alone: an account ends when it leaves or when
+    its term ends.
     """
 
     column: str = Field(min_length=1)
+    times: str | None = Field(default=None, min_length=1)
+    or_earlier: str | None = Field(default=None, min_length=1)
     known_at: AClock | None = None
     currency: str | None = None
     scale: int = Field(default=6, ge=0, le=9)

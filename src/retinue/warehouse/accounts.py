@@ -134,7 +134,12 @@ def _day(
         return ibis.null("date")
     time = clocks.read(table, Clock(column=column.column), name, _zones(project))
     wrong[name] = time.wrong
-    return time.day
+    if column.or_earlier is None:
+        return time.day
+    other = clocks.read(table, Clock(column=column.or_earlier), name, _zones(project))
+    wrong[name] = time.wrong | other.wrong
+    # Engines differ in what `least` makes of an empty one.
+    return ibis.least(ibis.coalesce(time.day, other.day), ibis.coalesce(other.day, time.day))
 
 
 def _end_known(

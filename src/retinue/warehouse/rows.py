@@ -156,8 +156,7 @@ def _columns(work: _Typing, wanted: Wanted) -> dict[str, Column]:
             when = ibis.greatest(work.out["visible"], own.known)
             work.out[f"k_{name}"] = ibis.ifelse(late, ibis.null("date"), when)
         if name in wanted.plain:
-            value = values.plain(work.table.column(column.column, name))
-            work.out[f"c_{name}"] = _known(value, late)
+            work.out[f"c_{name}"] = _known(values.plain_value(work.table, name, column), late)
         if name in wanted.numbers:
             number = values.number(work.table, name, column)
             work.faults.append((number.wrong, number.reason))

@@ -53,6 +53,11 @@ def plain(column: ir.Column) -> ir.Column:
     return column
 
 
+def plain_value(raw: Raw, name: str, column: Column) -> ir.Value:
+    """A declared column as it is; a product of two as the number that it is."""
+    return plain(raw.column(column.column, name)) if column.times is None else number(raw, name, column).value
+
+
 def number(raw: Raw, name: str, column: Column) -> Number:
     """A column of numbers: whole ones as int64, else decimal(18, scale); raises SourceError.
 
@@ -71,9 +76,10 @@ def number(raw: Raw, name: str, column: Column) -> Number:
 
 def product(one: ir.NumericValue, other: ir.NumericValue, scale: int) -> ir.DecimalValue:
     """The product as decimal(18, scale); null where it is too large."""
-    # DuckDB multiplies two decimals of up to 18 digits in 18 digits, and overflows; in 27 it does not.
-    wide = one.cast("decimal(27, 9)") * other.cast("decimal(27, 9)")
-    return cast(ir.DecimalValue, wide.try_cast(f"decimal(18, {scale})"))
+    # DuckDB stops at a product that overflows, so that one is not multiplied in the first place.
+    fits = (one.cast("float64") * other.cast("float64")).abs() < 10.0 ** (18 - scale)
+    left = ibis.ifelse(fits, one, ibis.null(one.type())).try_cast("decimal(27, 9)")
+    return cast(ir.DecimalValue, (left * other.try_cast("decimal(27, 9)")).try_cast(f"decimal(18, {scale})"))
 
 
 def _number(raw: Raw, name: str, column: str, scale: int) -> Number:
