@@ -98,6 +98,7 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     rows = engine.store("rows", _ruled(rows, formulas, ids, values, placed, grid, deaths))
     scoring = Scoring(engine, grid, values, ids, placed, history, formulas, known, loaded.accounts)
     scored, curves = scoring.score(rows.filter(_.formula.notnull()))
+    engine.drop(table)
     bridged = bridges.find(engine, rows, scored, asked.last, formulas, loaded.accounts)
     used = [curves]
     if bridged is not None:
@@ -335,7 +336,9 @@ class Scoring:
             "floor_level",
             "floor_because",
         )
-        return scores.score(self.engine, lean, told, used, curves.segments, self.formulas)
+        scored = scores.score(self.engine, lean, told, used, curves.segments, self.formulas)
+        self.engine.drop(rows)
+        return scored
 
     def _feed_ages(self, values: metrics.Metrics) -> pa.Table:
         """(n, pos, feed_age) for the metrics whose age is that of their feeds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -24,20 +25,30 @@ class Engine:
 
     con: Any
     stored: dict[str, str] = field(default_factory=dict)
+    number: Iterator[int] = field(default_factory=itertools.count)
 
     def store(self, name: str, expression: ir.Table) -> ir.Table:
         """Compute `expression` once and keep the result as a temporary table."""
-        number = len(self.stored)
-        unique = f"r{number}_{name}"
+        unique = f"r{next(self.number)}_{name}"
         self.stored[unique] = name
         return self.con.create_table(unique, expression, temp=True)
 
     def drop(self, *tables: ir.Table) -> None:
         """Give back the room of stored tables that are no longer needed."""
         for table in tables:
-            name = table.get_name()
+            name = table.op().name
             if self.stored.pop(name, None) is not None:
                 self.con.drop_table(name, force=True)
+
+    @contextmanager
+    def passing(self, *kept: list[ir.Table]) -> Iterator[None]:
+        """Give back, at the end, what was stored meanwhile, except the tables in the lists."""
+        before = set(self.stored)
+        yield
+        names = {table.op().name for tables in kept for table in tables}
+        for name in [n for n in self.stored if n not in before and n not in names]:
+            del self.stored[name]
+            self.con.drop_table(name, force=True)
 
     def memory(self, table: pa.Table) -> ir.Table:
         """A table of this process as a table of the engine."""

@@ -342,7 +342,8 @@ def compute(
         if name not in given and not isinstance(metric, kinds.Children)
     }
     asked = [one for metric in own.values() for one in series_of(metric)]
-    table, names = s.compute(engine, spine, sources, asked)
+    base, names = s.compute(engine, spine, sources, asked)
+    table = base
     for one, name in names.items():
         if isinstance(one, s.Newest):
             ranked = s.newest_rows(sources[one.source], one)
@@ -370,4 +371,5 @@ def compute(
         n = number_of[name]
         columns |= {f"v{n}": answer.value, f"s{n}": answer.state, f"d{n}": answer.day}
     wide = engine.store("values", table.select("ix", "pos", "as_of", **columns))
+    engine.drop(base)
     return Metrics(wide, number_of, {name: feeds_of(name, metrics, reads or {}) for name in row.answers})

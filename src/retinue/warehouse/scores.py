@@ -46,8 +46,8 @@ class Placed:
 class Scored:
     """Results keyed by ix, pos; names of components and metrics are in `Placed`.
 
-    `measures`: formula, number, value, state, age_days, points, weight, contribution, curve.
-    `components`: component, points, weight, contribution.
+    `measures`: formula, number, part, value, state, age_days, points, weight, contribution, curve.
+    `components`: part (see `parts`), points, weight, contribution.
     `scores`: formula, reference, dead, status, base, adjustment, computed, coverage, cap,
     cap_level.
     """
@@ -83,6 +83,7 @@ def measures_table(measures: Sequence[Placed]) -> pa.Table:
         {
             "formula": pa.array([p.formula for p in measures], pa.int8()),
             "number": pa.array([p.number for p in measures], pa.int16()),
+            "part": pa.array(_parts(measures), pa.int8()),
             "share": pa.array([p.share for p in measures], pa.float64()),
             "half_life": pa.array([days(p.measure, "half_life") for p in measures], pa.float64()),
             "max_age": pa.array([days(p.measure, "max_age") for p in measures], pa.float64()),
@@ -92,6 +93,12 @@ def measures_table(measures: Sequence[Placed]) -> pa.Table:
             ),
         }
     )
+
+
+def _parts(measures: Sequence[Placed]) -> list[int]:
+    """The place of each measure's component among all names of components, in text order."""
+    order = {name: n for n, name in enumerate(sorted({p.component for p in measures}))}
+    return [order[p.component] for p in measures]
 
 
 def cohort_column(measure: Measure) -> str:
@@ -187,26 +194,28 @@ def score(
         "state",
         "points",
         "curve",
+        "part",
         age_days=joined.age,
         weight=weight,
         contribution=ibis.ifelse(joined.status == "scored", contribution, ibis.null("float64")),
     )
     kept = engine.store("measures", out)
     engine.drop(known, detail, sums)
-    return Scored(kept, scores, engine.store("components", _components(kept, placed)))
+    return Scored(kept, scores, engine.store("components", _components(kept)))
 
 
-def _components(measures: ir.Table, placed: Sequence[Placed]) -> ir.Table:
-    table = measures.join(named(placed), ["formula", "number"])
-    sums = table.group_by("ix", "pos", "component").agg(
-        weight=units(table.weight), contribution=units(table.contribution)
+def _components(measures: ir.Table) -> ir.Table:
+    sums = measures.group_by("ix", "pos", "part").agg(
+        weight=units(measures.weight), contribution=units(measures.contribution)
     )
     weight = ibis.ifelse(sums.weight > 0, sums.weight, ibis.null("float64"))
     return sums.mutate(points=sums.contribution / weight)
 
 
 def named(placed: Sequence[Placed]) -> ir.Table:
-    """Names of components and metrics by formula and number."""
+    """Names by formula and number: component, metric, and `rank`, their place in text order."""
+    pairs = sorted({(p.component, p.metric) for p in placed})
+    rank = {pair: n for n, pair in enumerate(pairs)}
     return ibis.memtable(
         pa.table(
             {
@@ -214,8 +223,17 @@ def named(placed: Sequence[Placed]) -> ir.Table:
                 "number": pa.array([p.number for p in placed], pa.int16()),
                 "component": pa.array([p.component for p in placed], pa.string()),
                 "metric": pa.array([p.metric for p in placed], pa.string()),
+                "rank": pa.array([rank[(p.component, p.metric)] for p in placed], pa.int16()),
             }
         )
+    )
+
+
+def parts(placed: Sequence[Placed]) -> ir.Table:
+    """Names of components by `part`, their place in text order."""
+    names = sorted({p.component for p in placed})
+    return ibis.memtable(
+        pa.table({"part": pa.array(range(len(names)), pa.int8()), "component": pa.array(names, pa.string())})
     )
 
 
@@ -250,6 +268,7 @@ def _weighed(pointed: ir.Table, measures: ir.Table) -> ir.Table:
         "curve",
         "share",
         "used",
+        "part",
         points=ibis.cases((substitute, table.instead), (table.used > 0, table.points)),
         effective=ibis.ifelse(substitute, table.share, table.used),
     )

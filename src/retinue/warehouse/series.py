@@ -105,19 +105,22 @@ def compute(
     row of the spine. Sums are int64 or decimals, so they do not depend on the order of rows.
     """
     names = {series: f"x{n}" for n, series in enumerate(dict.fromkeys(wanted))}
-    sums: list[ir.Table] = []
-    peaks: list[ir.Table] = []
-    for source in dict.fromkeys(series.source for series in names):
-        facts = sources[source]
-        here = {s: n for s, n in names.items() if s.source == source}
-        sums += _deltas(engine, spine, facts, here)
-        peaks += [_peaks(spine, facts, s, n) for s, n in here.items() if isinstance(s, Edge | Newest)]
-    table = spine.rows
-    for number, deltas in enumerate([*sums, *peaks]):
-        grouped = engine.store(f"deltas{number}", deltas)
-        table = table.left_join(grouped, ["ix", "pos"]).drop("ix_right", "pos_right")
-    table = engine.store("joined", table) if sums or peaks else table
-    return engine.store("series", _running(table, names)), names
+    kept: list[ir.Table] = []
+    with engine.passing(kept):
+        sums: list[ir.Table] = []
+        peaks: list[ir.Table] = []
+        for source in dict.fromkeys(series.source for series in names):
+            facts = sources[source]
+            here = {s: n for s, n in names.items() if s.source == source}
+            sums += _deltas(engine, spine, facts, here)
+            peaks += [_peaks(spine, facts, s, n) for s, n in here.items() if isinstance(s, Edge | Newest)]
+        table = spine.rows
+        for number, deltas in enumerate([*sums, *peaks]):
+            grouped = engine.store(f"deltas{number}", deltas)
+            table = table.left_join(grouped, ["ix", "pos"]).drop("ix_right", "pos_right")
+        table = engine.store("joined", table) if sums or peaks else table
+        kept.append(engine.store("series", _running(table, names)))
+    return kept[0], names
 
 
 def _running(table: ir.Table, names: Mapping[Series, str]) -> ir.Table:

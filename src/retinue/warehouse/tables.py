@@ -12,10 +12,10 @@ import pyarrow as pa
 from ibis import _
 
 from retinue.project.sources import Source
+from retinue.warehouse import scores
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.metrics import state_name
-from retinue.warehouse.scores import named
 
 #: How far back the timeline goes, in days.
 TIMELINE_DAYS = 730
@@ -28,18 +28,19 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     computed, coverage, cap, cap_level, reference, held, weakest_component.
     """
     rows = computed.rows.select("ix", "pos", "as_of", "formula", "reference", "dead")
-    scores = computed.scored.scores.select(
+    scored_rows = computed.scored.scores.select(
         "ix", "pos", "status", "base", "adjustment", "computed", "coverage", "cap", "cap_level"
     )
     parts = computed.scored.components
-    order = ibis.window(group_by=["ix", "pos"], order_by=[parts.points, parts.component])
+    order = ibis.window(group_by=["ix", "pos"], order_by=[parts.points, parts.part])
     weakest = (
         parts.filter(parts.points.notnull())
         .mutate(rank=ibis.row_number().over(order))
         .filter(_["rank"] == 0)
+        .join(scores.parts(computed.measures), "part")
         .select("ix", "pos", weakest=_.component)
     )
-    table = rows.left_join(scores, ["ix", "pos"]).drop("ix_right", "pos_right")
+    table = rows.left_join(scored_rows, ["ix", "pos"]).drop("ix_right", "pos_right")
     table = table.left_join(weakest, ["ix", "pos"]).drop("ix_right", "pos_right")
     table = table.join(computed.facts.accounts.select("ix", "account_id"), "ix")
     scored = table.status == "scored"
@@ -69,31 +70,34 @@ def monthly(engine: Engine, computed: Computed) -> Iterator[tuple[str, pa.Record
     Each reader is in order of month, and of the table's key within it. It must be read to its
     end before the next is asked for: they share the engine's connection.
     """
-    yield "components", _by_month(engine, _components(computed), ["component"])
-    yield "measures", _by_month(engine, _measures(computed), ["component", "metric"])
-    yield "metrics", _by_month(engine, _metrics(computed), ["metric"])
-    yield "accounts", _by_month(engine, _accounts(computed), [])
+    yield "components", _by_month(engine, _components(computed), "part")
+    yield "measures", _by_month(engine, _measures(computed), "rank")
+    yield "metrics", _by_month(engine, _metrics(computed), "rank")
+    yield "accounts", _by_month(engine, _accounts(computed))
 
 
-def _by_month(engine: Engine, table: ir.Table, rest: list[str]) -> pa.RecordBatchReader:
+def _by_month(engine: Engine, table: ir.Table, rank: str | None = None) -> pa.RecordBatchReader:
+    """Sorted by numbers that order like the texts of the key, which is much quicker."""
     month = table.as_of.year() * 12 + table.as_of.month()
-    ordered = table.order_by([month, table.ix, table.as_of, *(table[name] for name in rest)])
-    return engine.stream(ordered.drop("ix"))
+    ordered = table.order_by([month, table.ix, table.as_of, *([table[rank]] if rank else [])])
+    return engine.stream(ordered.drop("ix", *([rank] if rank else [])))
 
 
 def on_date(engine: Engine, computed: Computed, pos: int) -> dict[str, pa.Table]:
     """Components and accounts of one date, sorted by account."""
     return {
         name: engine.arrow(
-            table.filter(table.as_of == ibis.literal(computed.spine.dates[pos])).order_by("ix").drop("ix")
+            table.filter(table.as_of == ibis.literal(computed.spine.dates[pos]))
+            .order_by("ix")
+            .drop("ix", *(["part"] if name == "components" else []))
         )
         for name, table in (("components", _components(computed)), ("accounts", _accounts(computed)))
     }
 
 
 def _components(computed: Computed) -> ir.Table:
-    table = _keyed(computed, computed.scored.components)
-    return table.select("ix", "account_id", "as_of", "component", "points", "weight", "contribution")
+    table = _keyed(computed, computed.scored.components).join(scores.parts(computed.measures), "part")
+    return table.select("ix", "account_id", "as_of", "part", "component", "points", "weight", "contribution")
 
 
 def _keyed(computed: Computed, table: ir.Table) -> ir.Table:
@@ -112,7 +116,7 @@ def _keyed(computed: Computed, table: ir.Table) -> ir.Table:
 
 def _measures(computed: Computed) -> ir.Table:
     table = _keyed(computed, computed.scored.measures)
-    table = table.join(named(computed.measures), ["formula", "number"])
+    table = table.join(scores.named(computed.measures), ["formula", "number"])
     cohorts = computed.cohorts
     where = ibis.memtable(
         pa.table(
@@ -137,6 +141,7 @@ def _measures(computed: Computed) -> ir.Table:
         "contribution",
         "cohort",
         "reference",
+        "rank",
         state=state_name(table.state),
     )
 
@@ -144,15 +149,27 @@ def _measures(computed: Computed) -> ir.Table:
 def _metrics(computed: Computed) -> ir.Table:
     wide = computed.values.table.filter(_.pos.isin(list(computed.positions)))
     parts = [
-        wide.select("ix", "pos", metric=ibis.literal(name), value=wide[f"v{n}"], told=wide[f"s{n}"])
-        for name, n in computed.values.number.items()
+        wide.select(
+            "ix",
+            "pos",
+            metric=ibis.literal(name),
+            rank=ibis.literal(rank, "int16"),
+            value=wide[f"v{n}"],
+            told=wide[f"s{n}"],
+        )
+        for rank, (name, n) in enumerate(sorted(computed.values.number.items()))
         if "@" not in name
     ]
     if not parts:
-        told = {"metric": ibis.literal(""), "value": ibis.null("float64"), "told": ibis.null("int8")}
+        told = {
+            "metric": ibis.literal(""),
+            "rank": ibis.null("int16"),
+            "value": ibis.null("float64"),
+            "told": ibis.null("int8"),
+        }
         parts = [wide.select("ix", "pos", **told).limit(0)]
     table = _keyed(computed, parts[0] if len(parts) == 1 else ibis.union(*parts))
-    return table.select("ix", "account_id", "as_of", "metric", "value", state=state_name(table.told))
+    return table.select("ix", "account_id", "as_of", "rank", "metric", "value", state=state_name(table.told))
 
 
 def _accounts(computed: Computed) -> ir.Table:
@@ -181,7 +198,7 @@ def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: boo
     if scored is None:
         raise ValueError("nothing was scored the old way")
     rows = scored.measures.semi_join(engine.memory(keys), ["ix", "pos"])
-    rows = rows.join(named(computed.measures), ["formula", "number"])
+    rows = rows.join(scores.named(computed.measures), ["formula", "number"])
     return engine.arrow(
         rows.select(
             "ix", "pos", "component", "metric", "value", "points", "weight", state=state_name(rows.state)
@@ -196,13 +213,9 @@ def bridges(engine: Engine, computed: Computed) -> pa.Table | None:
         return None
     links = computed.bridged.links
     if computed.bridged.scored is not None:
-        scores = computed.bridged.scored.scores
-        told = scores.select(
-            "ix",
-            "pos",
-            old_computed=scores.computed,
-            old_base=scores.base,
-            old_adjustment=scores.adjustment,
+        old = computed.bridged.scored.scores
+        told = old.select(
+            "ix", "pos", old_computed=old.computed, old_base=old.base, old_adjustment=old.adjustment
         )
         links = links.left_join(told, ["ix", "pos"]).drop("ix_right", "pos_right")
     else:
