@@ -21,29 +21,44 @@ if TYPE_CHECKING:
         SourceError,
         StoreError,
     )
+    from retinue.notebook import Accounts, Project, Table, open  # noqa: A004 - called as `retinue.open`
+    from retinue.run.explanation import Explanation
+    from retinue.run.recipe import RunResult
 
 #: Where each public name comes from.
 _HOMES = {
+    "Accounts": "retinue.notebook",
+    "Explanation": "retinue.run.explanation",
     "NotFound": "retinue.errors",
     "Place": "retinue.errors",
     "Problem": "retinue.errors",
+    "Project": "retinue.notebook",
     "ProjectError": "retinue.errors",
     "RetinueError": "retinue.errors",
     "RunError": "retinue.errors",
+    "RunResult": "retinue.run.recipe",
     "SourceError": "retinue.errors",
     "StoreError": "retinue.errors",
+    "Table": "retinue.notebook",
+    "open": "retinue.notebook",
 }
 
 __all__ = [
+    "Accounts",
+    "Explanation",
     "NotFound",
     "Place",
     "Problem",
+    "Project",
     "ProjectError",
     "RetinueError",
     "RunError",
+    "RunResult",
     "SourceError",
     "StoreError",
+    "Table",
     "__version__",
+    "open",
 ]
 
 if not TYPE_CHECKING:  # otherwise a wrong name would be Any to type checkers

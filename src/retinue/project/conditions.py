@@ -19,9 +19,11 @@ is true when `x` is missing, because the comparison inside is false.
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Literal, TypeAlias, cast
 
 Value: TypeAlias = "str | float | int | bool"
@@ -76,6 +78,18 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _KEYWORDS = {"and", "or", "not", "in", "is", "missing"}
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_FLAGS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
+}
 _ALIASES = {"==": "=", "<>": "!="}
 
 #: Levels of a condition. What is shown has one pair of brackets per level, so the parser,
@@ -144,6 +158,53 @@ def _show_value(value: Value) -> str:
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
     return repr(value)
+
+
+def evaluate(condition: Condition, names: Mapping[str, Any]) -> bool:
+    """Whether `condition` holds for these values; None and absent names are missing.
+
+    It gives what the conditions of a run give, for one account at a time: text meets numbers and
+    flags where it reads as one, dates meet ISO text.
+    """
+    match condition:
+        case Every(parts=parts):
+            return all(evaluate(part, names) for part in parts)
+        case Some(parts=parts):
+            return any(evaluate(part, names) for part in parts)
+        case Not(part=part):
+            return not evaluate(part, names)
+        case Missing(name=name):
+            return names.get(name) is None
+        case Membership(name=name, values=values):
+            return any(evaluate(Comparison(name, "=", value), names) for value in values)
+        case Comparison(name=name, op=op, value=value):
+            left, right = _alike(names.get(name), value)
+            return left is not None and right is not None and _OPERATORS[op](left, right)
+
+
+def _alike(given: Any, value: Value) -> tuple[Any, Any]:
+    """Both sides in one type: what is written decides for text, what is given otherwise."""
+    if given is None:
+        return None, None
+    if isinstance(value, bool):
+        if isinstance(given, str):
+            return _FLAGS.get(given.lower()), value
+        return (given, int(value)) if isinstance(given, int | float) else (None, None)
+    if isinstance(value, int | float):
+        if isinstance(given, str):
+            try:
+                return float(given), float(value)
+            except ValueError:
+                return None, None
+        return (given, value) if isinstance(given, int | float) else (None, None)
+    if isinstance(given, bool):
+        return str(given).lower(), value
+    if isinstance(given, date):
+        try:
+            return date.fromisoformat(given.isoformat()[:10]), date.fromisoformat(value[:10])
+        except ValueError:
+            return None, None
+    return str(given), value
 
 
 def where_mapping(mapping: dict[str, Any]) -> Condition:

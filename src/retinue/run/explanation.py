@@ -8,33 +8,7 @@ from datetime import date
 from html import escape
 from typing import Any, Literal
 
-#: What every surface prints beside a score.
-DIRECTION = "0 = worst health, 100 = best"
-
-#: Bands as people see them: a shape and a word, never colour alone.
-SHAPES = {"healthy": "●", "watch": "◆", "at_risk": "▲", None: "○"}
-WORDS = {"healthy": "healthy", "watch": "watch", "at_risk": "at risk", None: "not scored"}
-
-
-def shown(score: float | None, digits: int = 0) -> str:
-    """A score for people: rounded half up, so that 70.5 shows as 71."""
-    if score is None:
-        return "-"
-    from decimal import ROUND_HALF_UP, Decimal
-
-    step = Decimal(1).scaleb(-digits)
-    # What a person would call 70.5 may be stored as 70.49999999999999.
-    rounded = Decimal(repr(round(score, 9))).quantize(step, rounding=ROUND_HALF_UP)
-    return str(rounded if rounded else abs(rounded))
-
-
-def number(value: float | None) -> str:
-    """A value of a metric for people: up to four digits, whole numbers whole."""
-    if value is None:
-        return "nothing"
-    if value == int(value) if abs(value) < 1e15 else True:
-        return f"{value:,.0f}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+from retinue.words import DIRECTION, SHAPES, WORDS, number, share, shown, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +25,7 @@ class ExplainedMeasure:
     """A measure as it counts: contribution = weight x points.
 
     `weight` is its share of the score as it is, `declared` its share if nothing were missing or
-    old, both 0 to 1.
+    old, `freshness` what it keeps of that for its age; all 0 to 1.
     """
 
     component: str
@@ -65,6 +39,7 @@ class ExplainedMeasure:
     weight: float | None
     contribution: float | None
     declared: float
+    freshness: float
     cohort: str | None
 
 
@@ -193,13 +168,10 @@ class Explanation:
         lines = [f"{self.title}: {self.headline} ({DIRECTION})"]
         if self.cap:
             lines.append(f"  limited: {self.cap}")
-        for component in self.components:
-            lines.append(
-                f"  {component.label}: {shown(component.points)} points x {shown((component.weight or 0) * 100)} %"
-            )
+        lines += [f"  {c.label}: {shown(c.points)} points x {share(c.weight or 0)}" for c in self.components]
         if self.change:
-            lines.append(f"  {_signed(self.change.points)} since {self.change.since}:")
-            lines += [f"    {_signed(d.points)}  {d.text}" for d in self.change.drivers[:5]]
+            lines.append(f"  {signed(self.change.points)} since {self.change.since}:")
+            lines += [f"    {signed(d.points)}  {d.text}" for d in self.change.drivers[:5]]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -208,7 +180,7 @@ class Explanation:
             f"<tr><td>{escape(m.component)}</td><td>{escape(m.label)}</td>"
             f"<td style='text-align:right'>{escape(_value(m))}</td>"
             f"<td style='text-align:right'>{shown(m.points)}</td>"
-            f"<td style='text-align:right'>{shown(100 * (m.weight or 0))} %</td>"
+            f"<td style='text-align:right'>{share(m.weight or 0)}</td>"
             f"<td style='text-align:right'>{shown(m.contribution, 1)}</td></tr>"
             for m in self.measures
         )
@@ -218,19 +190,14 @@ class Explanation:
         change = ""
         if self.change:
             items = "".join(
-                f"<li>{escape(_signed(d.points))}: {escape(d.text)}</li>" for d in self.change.drivers
+                f"<li>{escape(signed(d.points))}: {escape(d.text)}</li>" for d in self.change.drivers
             )
-            change = f"<p>{escape(_signed(self.change.points))} since {self.change.since}</p><ul>{items}</ul>"
+            change = f"<p>{escape(signed(self.change.points))} since {self.change.since}</p><ul>{items}</ul>"
         cap = f"<p>limited: {escape(self.cap)}</p>" if self.cap else ""
         return (
             f"<h4>{escape(self.title)}</h4><p><b>{escape(self.headline)}</b> as of {self.as_of} "
             f"({DIRECTION})</p>{cap}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{change}"
         )
-
-
-def _signed(points: float) -> str:
-    text = shown(abs(points), 1)
-    return f"{'-' if points < 0 and float(text) else '+'}{text}"
 
 
 def _value(measure: ExplainedMeasure) -> str:

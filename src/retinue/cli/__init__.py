@@ -1,0 +1,92 @@
+"""The command line: parse, one call, render. Everything heavy is imported inside the commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from retinue import __version__
+from retinue.cli import author, operate, read
+from retinue.errors import ProjectError, RetinueError
+
+EPILOG = """\b
+Start here:
+  retinue demo                            a company with two years of history, scored
+  retinue init my-project --template saas --from data/*.csv
+  retinue accounts                        who needs attention, and why
+  retinue explain ACCOUNT                 one score, taken apart
+
+\b
+Environment:
+  RETINUE_PROJECT     the folder of the project, where -C is not given
+  RETINUE_NOW         the time it is taken to be, such as 2026-07-01T09:00:00Z
+  RETINUE_TRACEBACK   1: where in the code an error came from
+  NO_COLOR            no colours; FORCE_COLOR: colours in a pipe too
+"""
+
+
+class Retinue(click.Group):
+    """The group of commands; what goes wrong in one is told in lines, never as a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - in the order of use
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(130) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if os.environ.get("RETINUE_TRACEBACK") == "1":
+                raise
+            for line in told(error):
+                click.echo(line, err=True)
+            raise click.exceptions.Exit(1) from None
+
+
+def told(error: Exception) -> list[str]:
+    """What a person is told about an error: a line each for every problem."""
+    if isinstance(error, ProjectError):
+        return [f"{problem.severity}: {_one_line(str(problem))}" for problem in error.problems]
+    if isinstance(error, RetinueError):
+        return [f"error: {_one_line(str(error))}"]
+    if isinstance(error, MemoryError):
+        return ["error: out of memory (give the engine less with `memory_limit` in retinue.yaml)"]
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return [f"error: {place}{error.strerror}"]
+    what = _one_line(f"{type(error).__name__}: {error}")
+    return [f"error: {what} (this is a bug in Retinue; RETINUE_TRACEBACK=1 shows where)"]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@click.group(cls=Retinue, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-C", "--project", type=click.Path(path_type=Path), help="Folder of the project.")
+@click.version_option(__version__, "-V", "--version", prog_name="retinue", message="%(prog)s %(version)s")
+@click.pass_context
+def main(ctx: click.Context, project: Path | None) -> None:
+    """Customer health scores from the tables that you already have, each one explained.
+
+    0 is the worst health, 100 the best. Every command that prints for people also prints --json.
+    """
+    ctx.obj = project
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign shows another one in its place.
+        reconfigure: Callable[..., None] | None = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+for _command in (*operate.START, *read.COMMANDS, *author.COMMANDS, *operate.COMMANDS):
+    main.add_command(_command)

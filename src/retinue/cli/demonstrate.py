@@ -1,0 +1,101 @@
+"""The demo: simulate a company, score its history, show what comes out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from retinue.cli.explained import show
+from retinue.cli.options import print_json
+from retinue.cli.render import Page, counted, progress
+from retinue.cli.tables import account_table, totals
+from retinue.demo import simulate
+from retinue.errors import RetinueError
+from retinue.project.load import SETTINGS_FILE
+from retinue.run import run
+from retinue.run.explain import explain
+from retinue.store.access import OPERATOR
+from retinue.store.current import accounts as listed
+from retinue.store.current import counts
+from retinue.workspace import Workspace, open_workspace
+
+#: Before the first scored date, so that 90-day metrics have what they count.
+WARM_DAYS = 91
+#: The last weeks are scored day by day.
+DAILY_WEEKS = 8
+#: Accounts that are listed.
+LISTED = 8
+
+
+def demo(directory: Path, *, accounts: int, months: int, seed: int, score: bool, json_: bool) -> None:
+    """Raises RetinueError where `directory` holds something else than a demo."""
+    ours = (directory / "truth" / "truth.json").exists()
+    if directory.exists() and any(directory.iterdir()) and not ours:
+        raise RetinueError(f"{directory} is not empty", hint="name a new folder: `retinue demo DIR`")
+    if (directory / SETTINGS_FILE).exists() and (directory / ".retinue").exists():
+        raise RetinueError(
+            f"there is a scored demo in {directory}",
+            hint=f"look at it with `retinue accounts -C {directory}`, or name another folder",
+        )
+    with progress("simulating") as tell:
+        company = simulate(directory, accounts=accounts, months=months, seed=seed, progress=tell)
+    rows = sum(company.rows.values())
+    if not score:
+        if json_:
+            print_json({"directory": str(directory), "accounts": accounts, "rows": rows})
+        else:
+            page = Page()
+            page.line(f"Wrote {counted(accounts, 'account')} and {rows:,} rows to {directory}.")
+            page.line(f"Next: retinue run -C {directory} --to {company.last_day}")
+        return
+    workspace = open_workspace(directory)
+    last = company.last_day
+    # The morning after the last simulated day, whatever the clock on the wall says.
+    moment = datetime.combine(last + timedelta(days=1), time(9), UTC)
+    daily = last - timedelta(days=7 * DAILY_WEEKS - 1)
+    first = min(company.first_day + timedelta(days=WARM_DAYS), daily)
+    with progress("scoring") as tell:
+        if first < daily - timedelta(days=7):
+            before = daily - timedelta(days=1)
+            run(workspace, now=moment, first=first, last=before, every="week", progress=tell)
+        result = run(workspace, now=moment, first=daily, last=last, progress=tell)
+    if json_:
+        print_json({"directory": str(directory), "rows": rows, "run": result.to_dict()})
+        return
+    _tell(Page(), workspace, directory, rows)
+
+
+def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
+    published = workspace.published()
+    dates = published.dates()
+    settings = workspace.project.settings
+    store = workspace.store
+    found = listed(store, OPERATOR, filters={"status": "scored"}, limit=LISTED)
+    groups = counts(store, OPERATOR)
+    page.line(
+        f"{settings.project}: {rows:,} rows in; {counted(len(dates), 'date')} scored, "
+        f"{dates[0]} to {dates[-1]}.",
+        "bold",
+    )
+    page.line(f"{totals(groups)}.")
+    page.heading("Who needs attention, and why")
+    page.table(account_table(page, found, settings.grades, 28, settings.currency))
+    if found:
+        page.line()
+        page.line("-" * min(page.width, 79), "dim")
+        fallen = [row for row in found if row.delta_28 is not None]
+        one = min(fallen, key=lambda row: row.delta_28 or 0.0) if fallen else found[0]
+        show(page, explain(workspace, one.account_id))
+        page.line("-" * min(page.width, 79), "dim")
+        example = one.account_id
+    page.heading("Where it is")
+    page.line(f"  {directory}/retinue.yaml, metrics.yaml, scorecards/   what is declared")
+    page.line(f"  {directory}/data, {directory}/truth   the tables, and the truth they are drawn from")
+    page.line(f"  {workspace.project.home}   what is published")
+    page.heading("Next")
+    page.line(f"  cd {directory}")
+    page.line("  retinue accounts --movers 28           whose score moved most")
+    if found:
+        page.line(f"  retinue explain {example}   this explanation again, or another account's")
+    page.line("  retinue export out --format csv        every number as tables")
+    page.line("  retinue --help                         everything else")

@@ -1,0 +1,244 @@
+"""Commands that do something: demo, run, pulse, override."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from retinue.cli.options import DAY, as_json, in_project, now, person, print_json, settings_and_store
+from retinue.errors import RetinueError
+
+if TYPE_CHECKING:
+    from retinue.cli.render import Page
+    from retinue.run import RunResult
+
+
+@click.command()
+@in_project
+@click.option(
+    "--from", "first", type=DAY, help="First date to score; by default the one after the last published."
+)
+@click.option("--to", "last", type=DAY, help="Last date to score; by default the last complete day.")
+@click.option(
+    "--every",
+    type=click.Choice(["day", "week"]),
+    default="day",
+    show_default=True,
+    help="With --from: every day, or every Sunday.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait so long for another run to end.",
+)
+@as_json
+def run(
+    root: Path,
+    first: date | None,
+    last: date | None,
+    every: Literal["day", "week"],
+    wait: float,
+    json_: bool,
+) -> None:
+    """Score the accounts and publish, up to the last complete day.
+
+    What was published before stays current until the new run is whole, and if the run fails.
+
+    \b
+    Examples:
+      retinue run                                    the days since the last run
+      retinue run --from 2025-01-05 --every week     a history, every Sunday
+    """
+    from retinue.cli.render import Page, progress
+    from retinue.run import run as score
+    from retinue.workspace import open_workspace
+
+    workspace = open_workspace(root)
+    with progress("starting") as tell:
+        result = score(workspace, now=now(), first=first, last=last, every=every, wait=wait, progress=tell)
+    if json_:
+        print_json(result.to_dict())
+        return
+    summary(Page(), result, workspace.project.home)
+
+
+def summary(page: Page, result: RunResult, home: Path) -> None:
+    """What a run did, as text."""
+    from retinue.cli.render import Column, Table, counted, styled
+    from retinue.words import SHAPES, WORDS
+
+    dates = result.dates
+    span = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else str(dates[0])
+    page.line(f"Scored {counted(len(dates), 'date')}, {span}.", "bold")
+    table = Table([Column(""), Column("", least=30)])
+    bands = ", ".join(
+        f"{SHAPES[name]} {result.bands.get(name, 0):,} {WORDS[name]}"
+        for name in ("at_risk", "watch", "healthy")
+    )
+    unscored = result.accounts - sum(result.bands.values())
+    bands += f", {SHAPES[None]} {unscored:,} not scored" if unscored else ""
+    table.add(styled("accounts", "dim"), f"{result.accounts:,} on {dates[-1]}: {bands}")
+    moved = counted(result.transitions, "change")
+    snapshots = f"{result.snapshots:,}, of which {result.scored:,} scored; {moved} of band"
+    table.add(styled("snapshots", "dim"), snapshots)
+    read = sum(counts.get("read", 0) for counts in result.sources.values())
+    left = sum(counts.get("rejected", 0) for counts in result.sources.values())
+    table.add(styled("rows", "dim"), f"{read:,} read, {left:,} rejected")
+    for source, reasons in sorted(result.rejected.items()):
+        for reason, count in reasons.items():
+            table.add("", f"{source}: {count:,} x {reason}")
+    for problem in result.problems:
+        table.add(styled(problem.severity, "yellow"), str(problem))
+    table.add(styled("files", "dim"), str(home / "runs" / result.run_id))
+    page.table(table)
+    page.line()
+    page.line("Next: `retinue accounts` shows who needs attention, `retinue explain ACCOUNT` why.")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default="retinue-demo")
+@click.option(
+    "--accounts", type=click.IntRange(1), default=2000, show_default=True, help="Accounts to simulate."
+)
+@click.option("--months", type=click.IntRange(1), default=18, show_default=True, help="Months of history.")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same company.")
+@click.option("--no-run", is_flag=True, help="Write the project and its tables only.")
+@as_json
+def demo(directory: Path, accounts: int, months: int, seed: int, no_run: bool, json_: bool) -> None:
+    """Make a project of a simulated company in DIRECTORY, and score its history.
+
+    The company sells software to other companies; the truth that its tables are drawn from is
+    written beside them, in truth/.
+
+    \b
+    Examples:
+      retinue demo
+      retinue demo small --accounts 200 --months 6
+    """
+    from retinue.cli import demonstrate
+
+    demonstrate.demo(directory, accounts=accounts, months=months, seed=seed, score=not no_run, json_=json_)
+
+
+@click.command()
+@click.argument("account")
+@click.argument("metric")
+@click.argument("value", type=click.FloatRange(0, 10))
+@in_project
+@click.option("--note", help="Why you think so.")
+@click.option("--expires", type=DAY, help="Last day on which it counts.")
+@as_json
+def pulse(
+    account: str, metric: str, value: float, root: Path, note: str | None, expires: date | None, json_: bool
+) -> None:
+    """Say how ACCOUNT is doing, from 0 (worst) to 10 (best).
+
+    METRIC is a metric of the project of the kind `pulse`, or the name of the pulse that it reads.
+    It counts from the next run.
+
+    \b
+    Example:
+      retinue pulse A-0042 csm_pulse 3 --note "new sponsor is sceptical" --expires 2026-09-30
+    """
+    from retinue.project.load import load
+    from retinue.project.metrics import Pulse
+    from retinue.store.database import open_store
+    from retinue.store.said import add_pulse
+
+    project = load(root, os.environ)
+    pulses = {name: m.pulse for name, m in project.metrics.items() if isinstance(m, Pulse)}
+    said = pulses.get(metric, metric)
+    if said not in pulses.values():
+        names = ", ".join(sorted(pulses))
+        raise RetinueError(
+            f"{metric!r} is no metric of the kind `pulse`",
+            hint=f"one of {names}" if names else "declare one, such as `csm_pulse: {pulse: csm_pulse}`",
+        )
+    number = add_pulse(
+        open_store(project.store_url),
+        account,
+        said,
+        value,
+        by=person(),
+        now=now(),
+        note=note,
+        expires_on=expires,
+    )
+    _said(
+        json_, number, "pulse", f"{said} {value:g} for {account}" + (f" until {expires}" if expires else "")
+    )
+
+
+@click.command()
+@click.argument("account")
+@click.argument("kind", type=click.Choice(["set", "cap", "floor"]))
+@click.argument("value", type=click.FloatRange(0, 100))
+@in_project
+@click.option("--reason", required=True, help="Why; it is shown beside the score.")
+@click.option("--owner", help="Who answers for it; by default you.")
+@click.option(
+    "--starts", type=DAY, help="First day on which it counts; by default the next one to be scored."
+)
+@click.option("--expires", type=DAY, help="Last day on which it counts.")
+@as_json
+def override(
+    account: str,
+    kind: Literal["set", "cap", "floor"],
+    value: float,
+    root: Path,
+    reason: str,
+    owner: str | None,
+    starts: date | None,
+    expires: date | None,
+    json_: bool,
+) -> None:
+    """Set, cap or floor the effective score of ACCOUNT at VALUE.
+
+    The computed and published scores stay as they are, beside it. It counts from the next run.
+
+    \b
+    Example:
+      retinue override A-0042 cap 40 --reason "sponsor told us they leave" --expires 2026-09-30
+    """
+    from retinue.period import last_complete_day
+    from retinue.store.said import add_override
+
+    project, store = settings_and_store(root)
+    moment = now()
+    settings = project.settings
+    complete = last_complete_day(moment, settings.timezone, settings.day_closes)
+    number = add_override(
+        store,
+        account,
+        kind,
+        value,
+        reason=reason,
+        owner=owner or person(),
+        starts_on=starts or complete,
+        by=person(),
+        now=moment,
+        expires_on=expires,
+    )
+    _said(
+        json_,
+        number,
+        "override",
+        f"{kind} {value:g} for {account}" + (f" until {expires}" if expires else ""),
+    )
+
+
+def _said(json_: bool, number: int, noun: str, text: str) -> None:
+    if json_:
+        print_json({"id": number, noun: text, "counts_from": "the next run"})
+        return
+    click.echo(f"Recorded as {noun} {number}: {text}. It counts from the next run (`retinue run`).")
+
+
+START = (demo, run)
+COMMANDS = (pulse, override)

@@ -1,0 +1,97 @@
+"""What several commands share: the project's folder, the clock, dates, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from retinue.project.project import Project
+    from retinue.store.database import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) -> Path:
+    return value or ctx.find_root().obj or Path(os.environ.get("RETINUE_PROJECT") or ".")
+
+
+def in_project(command: F) -> F:
+    """The option -C/--project, passed on as `root`."""
+    return click.option(
+        "-C",
+        "--project",
+        "root",
+        type=click.Path(path_type=Path),
+        callback=_folder,
+        metavar="DIR",
+        help="Folder of the project; this one by default.",
+    )(command)
+
+
+def as_json(command: F) -> F:
+    """The option --json, passed on as `json_`."""
+    return click.option("--json", "json_", is_flag=True, help="Print JSON.")(command)
+
+
+class Day(click.ParamType[date]):
+    """A date such as 2026-03-31."""
+
+    name = "date"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002
+        return "DATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a date; write one such as 2026-03-31", param, ctx)
+
+
+DAY = Day()
+
+
+def now() -> datetime:
+    """The time; RETINUE_NOW stands in for the clock where output must repeat (tests, tutorials)."""
+    stated = os.environ.get("RETINUE_NOW")
+    if not stated:
+        return datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(stated)
+    except ValueError:
+        raise click.UsageError(
+            f"RETINUE_NOW is {stated!r}; write a time such as 2026-07-01T09:00:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def person() -> str:
+    """Who says so: the name of the operating system's user."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container without a user of that number
+        return "operator"
+
+
+def settings_and_store(root: Path) -> tuple[Project, Store]:
+    """What reading needs: not the metrics, not the scorecards, not the sources."""
+    from retinue.project.load import load_settings
+    from retinue.store.database import open_store
+
+    project = load_settings(root, os.environ)
+    return project, open_store(project.store_url)
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str, allow_nan=False))
