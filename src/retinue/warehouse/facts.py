@@ -124,12 +124,14 @@ def _rejected(
     orphan = ibis.literal(f'{source.account} "') + joined.key + ibis.literal(f'" {led}')
     unknown = ibis.ifelse(joined.ix.isnull(), orphan, ibis.null("string"))
     reasoned = joined.mutate(reason=ibis.coalesce(joined.reason, unknown))
-    bad = reasoned.filter(reasoned.reason.notnull()).select("row", "reason", "raw")
     if source.unique:
-        copies = numbered_copies(reasoned.filter(reasoned.reason.isnull()))
-        again = copies.filter(copies.copy > 0)
-        label = ibis.literal(f'duplicate of {", ".join(source.unique)} "') + again.u + ibis.literal('"')
-        bad = bad.union(again.select("row", "raw", reason=label).select("row", "reason", "raw"))
+        # A row that is wrong anyway is no copy of another.
+        own = ibis.ifelse(reasoned.reason.isnull(), reasoned.u, ibis.null("string"))
+        copies = numbered_copies(reasoned.mutate(u=own))
+        again = ibis.literal(f'duplicate of {", ".join(source.unique)} "') + copies.u + ibis.literal('"')
+        repeated = ibis.ifelse(copies.copy > 0, again, ibis.null("string"))
+        reasoned = copies.mutate(reason=ibis.coalesce(copies.reason, repeated))
+    bad = reasoned.filter(reasoned.reason.notnull())
     return bad.select(source=ibis.literal(name), row=bad.row, reason=bad.reason, raw=bad.raw)
 
 

@@ -47,10 +47,6 @@ def _json_valid(text: Any) -> Any: ...
 def _json_type(text: Any) -> Any: ...
 
 
-@ibis.udf.scalar.builtin(name="to_json", signature=((dt.Map(dt.string, dt.string),), dt.string))
-def _to_json(fields: Any) -> Any: ...
-
-
 @ibis.udf.scalar.builtin(name="to_json", signature=((dt.string,), dt.string))
 def _quoted(text: Any) -> Any: ...
 
@@ -90,9 +86,13 @@ def is_json_object(line: ir.Value) -> ir.BooleanValue:
 
 def row_json(table: ir.Table, columns: list[str]) -> ir.StringValue:
     """The named columns of a row as the text of one JSON object."""
-    names = ibis.array([ibis.literal(name) for name in columns])
-    values = ibis.array([table[name].cast("string") for name in columns])
-    return cast(ir.StringValue, _to_json(ibis.map(names, values)))
+    fields = ibis.struct({name: table[name].cast("string") for name in columns})
+    # A struct's type holds its names, so the function has a signature for each table.
+    to_json = ibis.udf.scalar.builtin(_row, name="to_json", signature=((fields.type(),), dt.string))
+    return cast(ir.StringValue, to_json(fields))
+
+
+def _row(fields: Any) -> Any: ...
 
 
 @ibis.udf.scalar.builtin(name="json_keys", signature=((dt.string,), dt.Array(dt.string)))
