@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from dataclasses import replace
@@ -89,7 +90,7 @@ def test_points_rise_with_the_value_and_stay_within_bounds(
 def test_segments_neither_overlap_nor_leave_a_gap(values: list[float], parent: list[float]) -> None:
     segments = compiled([ranks(parent), ranks(values)])
     assert segments[0].lo == -math.inf and segments[-1].hi == math.inf
-    assert all(a.hi == b.lo for a, b in zip(segments, segments[1:], strict=False))
+    assert all(a.hi == b.lo for a, b in itertools.pairwise(segments))
 
 
 def test_eighty_percent_zeros_score_about_40() -> None:
@@ -159,7 +160,7 @@ def portfolio(
     """Accounts from a year before the quarter on, each with its own steady use."""
     chance = np.random.default_rng(7)
     first = date(2023, 3, 1)
-    strength = strength or (lambda number, day: 1.0 + number)
+    strength = strength or (lambda number, _day: 1.0 + number)
     rows = []
     people = []
     for number in range(accounts):
@@ -208,9 +209,9 @@ def independent(
         by_account: dict[str, list[float]] = defaultdict(list)
         for (key, day, _), (value, state) in history.metrics.items():
             # Sundays of the year before the quarter.
-            if key in keys and state == "ok" and value is not None and day.weekday() == 6:
-                if date(quarter.year - 1, quarter.month, 1) <= day < quarter:
-                    by_account[key].append(value)
+            within = date(quarter.year - 1, quarter.month, 1) <= day < quarter and day.weekday() == 6
+            if key in keys and within and state == "ok" and value is not None:
+                by_account[key].append(value)
         n = len(by_account)
         share = sum(
             sum((v < x) + (v <= x) for v in values) / 2 / len(values) for values in by_account.values()

@@ -147,7 +147,8 @@ def long(
                 curve=curve,
             )
         )
-    union = parts[0] if len(parts) == 1 else ibis.union(*parts)
+    # Ibis cannot join what is a join itself, unless that is a view.
+    union = parts[0].view() if len(parts) == 1 else ibis.union(*parts)
     aged = union.left_join(feed_ages, ["n", "pos"]).drop("n_right", "pos_right")
     age = ibis.coalesce(ibis.greatest(aged.row_age, aged.feed_age), aged.row_age, aged.feed_age)
     return aged.mutate(age=age).drop("n", "feed_age")
