@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from retinue.run import layers
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
 from retinue.run.layers import dates_array, day_number
+from retinue.run.months import Months
 from retinue.store.lock import run_lock
 from retinue.store.manifest import Manifest, merge_parts
 from retinue.store.publish import publish
@@ -69,15 +70,15 @@ def dates_to_score(
     """The as-of dates of a run.
 
     By default every day after the last published one up to the last complete one, or only that
-    one where nothing is published. Dates that are published and follow the first one are scored
+    one where nothing is published or it already is. `published` ascends. Dates that are published and follow the first one are scored
     again, because what is published of them rests on it. Raises RunError for an empty request.
     """
     end = last or last_complete
     if end > last_complete:
         raise RunError(f"{end} is not complete yet; the last complete day is {last_complete}")
     if first is None:
-        after = [day for day in published if day < end]
-        asked = grid(after[-1], end, "day")[1:] if after and last is None else [end]
+        behind = bool(published) and published[-1] < end and last is None
+        asked = grid(published[-1], end, "day")[1:] if behind else [end]
     else:
         asked = grid(first, end, every)
     if not asked:
@@ -121,7 +122,7 @@ def complete_day(project: Project, now: datetime) -> date:
 
 def run_id(now: datetime) -> str:
     """A name that sorts by time and never repeats."""
-    return f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
 
 
 def _run(
@@ -166,11 +167,12 @@ def _run(
         tell("writing", 0.7)
         published = _snapshots_table(snapshots, settled, new)
         bridges = new.bridges_table()
-        for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
-            _write_months(writer, name, [table])
-        for number, (name, reader) in enumerate(tables.monthly(engine, computed)):
-            _write_months(writer, name, map(pa.Table.from_batches, ([batch] for batch in reader)))
-            tell(f"writing {name}", 0.7 + 0.05 * (number + 1))
+        with Months(writer) as months:
+            for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
+                months.write(name, [table])
+            for number, (name, reader) in enumerate(tables.monthly(engine, computed)):
+                months.write(name, map(pa.Table.from_batches, ([batch] for batch in reader)))
+                tell(f"writing {name}", 0.7 + 0.05 * (number + 1))
         writer.write("curves", past.curves_with(computed.curves))
         writer.write("timeline", tables.timeline(engine, computed, project.sources, dates[-1]))
         rejected = tables.rejected(engine, computed)
@@ -249,27 +251,6 @@ def _reasons(rejected: pa.Table) -> dict[str, dict[str, int]]:
     for row in counted.sort_by([("source", "ascending"), ("reason", "ascending")]).to_pylist():
         found.setdefault(row["source"], {})[row["reason"]] = row["count_all"]
     return found
-
-
-def _write_months(writer: RunWriter, name: str, tables: Iterable[pa.Table]) -> None:
-    """Write rows month by month. They come in order of month; only one month is held in memory."""
-    month: int | None = None
-    held: list[pa.Table] = []
-
-    def flush() -> None:
-        if month is not None and held:
-            writer.write(name, pa.concat_tables(held), f"{month // 12:04}-{month % 12 + 1:02}")
-            held.clear()
-
-    for table in tables:
-        days = table["as_of"]
-        months = pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1))
-        for one in sorted(pc.unique(months).to_pylist()):
-            if one != month:
-                flush()
-            month = one
-            held.append(table.filter(pc.equal(months, one)))
-    flush()
 
 
 def _bands(codes: Iterable[int]) -> pa.Array:
