@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,6 +26,14 @@ b,2024-02-09,2024-02-09,login,20,,2,
 b,2024-02-20,2024-02-20,login,40,,3,2024-02-21
 c,2024-02-03,2024-02-03,edit,7,2024-03-01,5,2024-02-04
 c,2024-02-28,2024-02-28,login,9,,5,2024-02-28
+"""
+
+
+#: Reads every column that the tests read.
+EVERYTHING = """
+select account_id, as_of, count(e.kind) + count(e.mark) + count(e.closed_on) + sum(e.value)
+    + count(v.kind) as value
+from events e join visits v using (account_id, as_of) group by 1, 2
 """
 
 
@@ -71,17 +81,35 @@ class Company:
         self, text: str, dates: tuple[date, ...] = SUNDAYS, **others: dict[str, Any]
     ) -> dict[tuple[str, date], float]:
         """Values of the SQL by account and date."""
+        with self.open(text, dates, **others) as ready:
+            return ready.values(text)
+
+    @contextmanager
+    def open(self, text: str, dates: tuple[date, ...] = SUNDAYS, **others: dict[str, Any]) -> Iterator[Ready]:
+        """The company with its facts loaded, for SQL that reads no other columns than `text`."""
         project = self.project(text, **others)
         with engine.connect(project, threads=1) as used:
             needed = metrics.wanted(project.metrics, project.sources)
             loaded = facts.load(used, project, given.wanted(needed, project.metrics, project))
-            grid = spine.build(used, loaded.accounts, list(dates))
-            custom = project.metrics["custom"]
-            table = sandbox.metric(used, project, grid, loaded, custom)
-            named = table.join(loaded.accounts.select("ix", "account_id"), "ix").join(
-                grid.rows.select("ix", "pos", "as_of"), ["ix", "pos"]
-            )
-            rows = used.arrow(named.select("account_id", "as_of", "value")).to_pylist()
+            yield Ready(self, used, loaded, spine.build(used, loaded.accounts, list(dates)))
+
+
+@dataclass
+class Ready:
+    company: Company
+    used: engine.Engine
+    loaded: facts.Facts
+    grid: spine.Spine
+
+    def values(self, text: str) -> dict[tuple[str, date], float]:
+        """Values of the SQL by account and date."""
+        project = self.company.project(text)
+        custom = project.metrics["custom"]
+        table = sandbox.metric(self.used, project, self.grid, self.loaded, custom)
+        named = table.join(self.loaded.accounts.select("ix", "account_id"), "ix").join(
+            self.grid.rows.select("ix", "pos", "as_of"), ["ix", "pos"]
+        )
+        rows = self.used.arrow(named.select("account_id", "as_of", "value")).to_pylist()
         found = {(row["account_id"], row["as_of"]): row["value"] for row in rows}
         assert len(found) == len(rows)
         return found

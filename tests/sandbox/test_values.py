@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from retinue.warehouse import engine, facts, feeds, metrics, spine
-from tests.sandbox.company import SUNDAYS, Company
+from tests.sandbox.company import SUNDAYS, Company, Ready
 
 COUNT = """
 select account_id, as_of, count(*) as value
@@ -31,21 +31,21 @@ def grammar(company: Company, declared: dict[str, object]) -> dict[tuple[str, da
     return {(row["account_id"], row["as_of"]): row["value"] for row in rows if row["value"]}
 
 
-def test_a_count_equals_that_of_the_grammar(company: Company) -> None:
-    values = company.values(COUNT)
+def test_a_count_equals_that_of_the_grammar(company: Company, ready: Ready) -> None:
+    values = ready.values(COUNT)
     assert len(values) > 10
     assert values == grammar(company, {"count": "events", "window": "28d"})
 
 
-def test_a_sum_is_of_exact_numbers_and_equals_that_of_the_grammar(company: Company) -> None:
+def test_a_sum_is_of_exact_numbers_and_equals_that_of_the_grammar(company: Company, ready: Ready) -> None:
     text = "select account_id, as_of, sum(amount) as value from events group by all"
-    assert company.values(text) == grammar(company, {"sum": "events.value"})
+    assert ready.values(text) == grammar(company, {"sum": "events.value"})
 
 
-def test_a_column_with_a_clock_of_its_own_is_seen_once_it_is_known(company: Company) -> None:
+def test_a_column_with_a_clock_of_its_own_is_seen_once_it_is_known(ready: Ready) -> None:
     text = "select account_id, as_of, max(cast({} as int)) as value from events group by 1, 2"
-    values = company.values(text.format("mark"))
-    assert values == company.values(text.format("grade"))
+    values = ready.values(text.format("mark"))
+    assert values == ready.values(text.format("grade"))
     assert {day: value for (account, day), value in values.items() if account == "b"} == {
         date(2024, 2, 4): 1.0
     }
@@ -54,18 +54,18 @@ def test_a_column_with_a_clock_of_its_own_is_seen_once_it_is_known(company: Comp
 
 
 @pytest.mark.parametrize("column", ["ended", "closed_on"])
-def test_an_end_is_seen_once_it_is_known(company: Company, column: str) -> None:
+def test_an_end_is_seen_once_it_is_known(ready: Ready, column: str) -> None:
     """The table of today says when a row ended; on an earlier day it was still open."""
     text = f"select account_id, as_of, count({column}) as value from events group by 1, 2"
-    values = company.values(text)
+    values = ready.values(text)
     assert values["a", date(2024, 1, 14)] == 0
     assert values["a", date(2024, 1, 21)] == 1
     assert values["a", date(2024, 2, 18)] == 1
     assert values["a", date(2024, 2, 25)] == 2
 
 
-def test_accounts_are_there_while_they_are_alive(company: Company) -> None:
-    values = company.values("select account_id, as_of, 1 as value from spine")
+def test_accounts_are_there_while_they_are_alive(ready: Ready) -> None:
+    values = ready.values("select account_id, as_of, 1 as value from spine")
     days = {account: [day for a, day in values if a == account] for account in "abc"}
     assert sorted(days["a"]) == list(SUNDAYS)
     assert (min(days["b"]), max(days["b"])) == (date(2024, 1, 14), date(2024, 2, 4))
@@ -95,23 +95,23 @@ def test_accounts_are_there_while_they_are_alive(company: Company) -> None:
         "-- a comment; not a statement",
     ],
 )
-def test_the_usual_sql_works(company: Company, text: str) -> None:
-    assert company.values(text)
+def test_the_usual_sql_works(ready: Ready, text: str) -> None:
+    assert ready.values(text)
 
 
-def test_an_outer_join_keeps_the_accounts_without_rows(company: Company) -> None:
+def test_an_outer_join_keeps_the_accounts_without_rows(ready: Ready) -> None:
     """`as_of` of a row that an outer join makes up is empty, in conditions too."""
     text = (
         "select s.account_id, s.as_of, 1 as value from spine s "
         "left join events e on e.account_id = s.account_id and e.kind = 'edit' where e.as_of is null"
     )
-    assert set(company.values(text)) == {("b", day) for day in SUNDAYS[1:5]}
+    assert set(ready.values(text)) == {("b", day) for day in SUNDAYS[1:5]}
 
 
-def test_what_is_not_a_finite_number_is_no_value(company: Company) -> None:
+def test_what_is_not_a_finite_number_is_no_value(ready: Ready) -> None:
     number = "case account_id when 'a' then 1 / 0 when 'b' then ln(1) end"
     text = f"select account_id, as_of, {number} as value from spine"
-    assert {account for account, _ in company.values(text)} == {"b"}
+    assert {account for account, _ in ready.values(text)} == {"b"}
 
 
 def test_values_on_a_date_do_not_depend_on_the_other_dates(company: Company) -> None:
@@ -122,11 +122,11 @@ def test_values_on_a_date_do_not_depend_on_the_other_dates(company: Company) -> 
         "cross join (select count(*) as n from events) c group by 1, 2"
     )
     whole = company.values(text)
-    for day in SUNDAYS:
+    for day in (SUNDAYS[1], SUNDAYS[6]):
         assert company.values(text, (day,)) == {key: value for key, value in whole.items() if key[1] == day}
 
 
-@pytest.mark.parametrize("n", range(0, 8, 3))
+@pytest.mark.parametrize("n", [0, 4])
 def test_rows_of_later_days_change_nothing(company: Company, n: int) -> None:
     """Poison: rows that happen, or become known, after a day; ends and grades that come after it."""
     day = SUNDAYS[n]
@@ -136,16 +136,16 @@ def test_rows_of_later_days_change_nothing(company: Company, n: int) -> None:
         "+ sum(count(e.day)) over () as value "
         "from spine s left join events e using (account_id) group by 1, 2"
     )
-    before = {key: value for key, value in company.values(text).items() if key[1] <= day}
+    before = company.values(text)
     company.events += (
         f"a,{later},{later},login,5,,5,{later}\n"
         f"a,2024-01-03,{later},login,5,,5,{later}\n"
         f"b,{later},2024-01-01,edit,5,{later},5,2024-01-01\n"
     )
     after = company.values(text)
-    assert {key: value for key, value in after.items() if key[1] <= day} == before
-    if n < 7:
-        assert after != company.__class__(company.root).values(text)
+    same = {key for key in {*before, *after} if before.get(key) == after.get(key)}
+    assert {key for key in {*before, *after} if key[1] <= day} <= same
+    assert {key for key in after if key[1] > day} - same
 
 
 def test_the_order_of_rows_does_not_matter(company: Company) -> None:

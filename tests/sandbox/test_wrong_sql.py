@@ -6,7 +6,7 @@ import pytest
 
 from retinue.errors import ProjectError, RetinueError, RunError
 from retinue.warehouse import sandbox
-from tests.sandbox.company import Company
+from tests.sandbox.company import Company, Ready
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,15 @@ from tests.sandbox.company import Company
         ("select '" + "x" * 200_000 + "'", "longer than 100000 characters"),
     ],
 )
-def test_what_can_be_seen_without_running_is_told_by_check(company: Company, text: str, told: str) -> None:
+def test_what_can_be_seen_without_running_is_told_by_check(
+    company: Company, ready: Ready, text: str, told: str
+) -> None:
     project = company.project(text)
-    found = sandbox.problems(text, project.sources, "sql/custom.sql")
+    found = sandbox.check(project)
     assert told in str(found[0])
     assert "\n" not in str(found[0])
     with pytest.raises(ProjectError):
-        company.values(text)
+        ready.values(text)
 
 
 def test_every_fault_is_told_at_once(company: Company) -> None:
@@ -90,9 +92,9 @@ def test_every_fault_is_told_at_once(company: Company) -> None:
         ),
     ],
 )
-def test_a_query_that_fails_gives_one_line(company: Company, text: str, told: str) -> None:
+def test_a_query_that_fails_gives_one_line(ready: Ready, text: str, told: str) -> None:
     with pytest.raises(RunError) as caught:
-        company.values(text)
+        ready.values(text)
     assert told in str(caught.value)
     assert str(caught.value).startswith("sql/custom.sql: SQL: ")
     assert "\n" not in str(caught.value)

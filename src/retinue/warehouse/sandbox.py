@@ -22,7 +22,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow.parquet as pq
 
-from retinue.errors import Place, RunError
+from retinue.errors import Place, Problem, RunError
 from retinue.project.metrics import MetricBase, Sql
 from retinue.project.project import Project
 from retinue.project.sources import Source
@@ -41,13 +41,24 @@ from retinue.warehouse.sandbox_sql import (
 )
 from retinue.warehouse.spine import Spine
 
-__all__ = ["metric", "problems", "sources", "wanted"]
+__all__ = ["check", "metric", "problems", "sources", "wanted"]
 
 #: A metric may take so many seconds, and one more for each date.
 SECONDS = 60
 
 _LEAST = 256 << 20
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def check(project: Project) -> list[Problem]:
+    """What keeps the SQL of the project's metrics from being run; nothing is run."""
+    files = dict.fromkeys(one.sql for one in project.metrics.values() if isinstance(one, Sql))
+    return [
+        problem
+        for file in files
+        if file in project.texts
+        for problem in problems(project.texts[file], project.sources, file)
+    ]
 
 
 def wanted(
