@@ -299,3 +299,65 @@ def test_a_scorecard_outside_the_declared_order_comes_last(write: Write) -> None
     cards = card("one", "{segment: a}") + "---\n" + SCORECARD
     loaded = write({"retinue.yaml": SETTINGS + "scorecards: [one]\n", "scorecards/all.yaml": cards})
     assert loaded.about('"all" is not in the order').severity == "warning"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "caps:\n  - {when: below < 40, at_most: 50, because: x}",
+        "floors:\n  - {when: below > 90, at_least: 70, because: x}",
+    ],
+)
+def test_a_rule_cannot_look_at_the_scores_of_children(write: Write, rule: str) -> None:
+    settings = SETTINGS.replace("seats: seats", "seats: seats, parent: parent")
+    metrics = METRICS + "  below: {children: worst}\n"
+    loaded = write(
+        {"retinue.yaml": settings, "metrics.yaml": metrics, "scorecards/all.yaml": SCORECARD + rule + "\n"}
+    )
+    problem = loaded.about('a condition cannot look at "below"')
+    assert (problem.severity, str(problem.place)) == ("error", "scorecards/all.yaml:10")
+    assert "can be measures" in str(problem.hint)
+
+
+def test_a_stage_or_a_ratio_cannot_look_at_the_scores_of_children(write: Write) -> None:
+    stages = "stages:\n  - {stage: weak, when: below < 40}\n  - {stage: other}\n"
+    settings = SETTINGS.replace("seats: seats", "seats: seats, parent: parent") + stages
+    loaded = write(
+        {
+            "retinue.yaml": settings,
+            "metrics.yaml": METRICS + "  below: {children: worst}\n  half: {ratio: [below, 2]}\n",
+        }
+    )
+    assert str(loaded.about('a condition cannot look at "below"').place) == "retinue.yaml:9"
+    assert str(loaded.about('is a ratio of "below", a roll-up of children').place) == "metrics.yaml:5"
+
+
+RATED = (
+    "  rated: {table: r.csv, account: id, occurred_at: ts, known_at: l,"
+    " columns: {stars: {column: s, known_at: rated}}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ("stars > 3", False),
+        ("stars is not missing and kind = a", False),
+        ("stars in (1, 2) or stars = 5", False),
+        ("stars > 3 or kind = a", True),
+        ("stars is missing", True),
+        ("not (stars > 3)", True),
+        ("kind = a", False),
+    ],
+)
+def test_a_condition_cannot_hold_before_a_late_column_is_known(write: Write, where: str, wrong: bool) -> None:
+    metrics = METRICS + f"  bad: {{count: rated, where: '{where}'}}\n"
+    loaded = write({"retinue.yaml": SETTINGS + RATED, "metrics.yaml": metrics})
+    found = [p for p in loaded.problems if p.severity == "error"]
+    assert [str(p.place) for p in found] == ["metrics.yaml:4"] * wrong
+
+
+def test_the_condition_of_a_source_cannot_look_at_a_late_column(write: Write) -> None:
+    rated = RATED.replace("known_at: l,", "known_at: l, where: stars > 3,")
+    problem = write({"retinue.yaml": SETTINGS + rated}).about('"where" looks at "stars"')
+    assert (problem.severity, str(problem.place)) == ("error", "retinue.yaml:8")

@@ -130,6 +130,20 @@ def names(condition: Condition) -> Iterator[str]:
             yield from names(part)
 
 
+def needs(condition: Condition, name: str) -> bool:
+    """Whether the condition can only hold where `name` has a value."""
+    match condition:
+        case Comparison(name=other) | Membership(name=other):
+            return other == name
+        case Every(parts=parts):
+            return any(needs(part, name) for part in parts)
+        case Some(parts=parts):
+            return all(needs(part, name) for part in parts)
+        case Not(part=Missing(name=other)):
+            return other == name
+    return False
+
+
 def show(condition: Condition) -> str:
     """Text that `parse` reads back as the same condition."""
     match condition:

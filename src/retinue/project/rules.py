@@ -17,8 +17,9 @@ from retinue.errors import Problem
 from retinue.project import conditions
 from retinue.project.conditions import Comparison, Condition, Every, Membership, Not, Some
 from retinue.project.diagnosis import suggestion
+from retinue.project.metrics import Children
 from retinue.project.project import Project
-from retinue.project.references import BUILT_IN
+from retinue.project.references import BUILT_IN, ROLL_UP
 from retinue.project.sources import DATE_ATTRIBUTES, Column
 
 
@@ -95,20 +96,23 @@ class View:
             hint = suggestion(name, self.attributes, "mapped") or "map it in `accounts: columns`"
             self.error(path, f'{what} "{name}", which is no attribute of the accounts', hint)
 
-    def need_condition(self, path: tuple[str | int, ...], condition: Condition, *extra: str) -> None:
+    def need_condition(self, path: tuple[str | int, ...], condition: Condition) -> None:
         """Tells which names of a condition are neither metrics, attributes nor built in."""
         for name in dict.fromkeys(conditions.names(condition)):
             if name == "tenure" and "started_on" not in self.attributes and self.reads("accounts"):
                 self.error(path, "tenure needs the day that accounts started on", "map `started_on`")
             elif name == "days_to_renewal" and not self.is_attribute("renews_on"):
                 self.error(path, "days_to_renewal needs the day of renewal", "map `renews_on`")
-            elif name in (*BUILT_IN, *extra) or self.is_metric(name) or self.is_attribute(name):
+            elif name == ROLL_UP or isinstance(self.project.metrics.get(name), Children):
+                message = f'a condition cannot look at "{name}", which is known only once children are scored'
+                self.error(path, message, "children's scores can be measures; in rules use other metrics")
+            elif name in BUILT_IN or self.is_metric(name) or self.is_attribute(name):
                 continue
             elif name.startswith("account."):
                 hint = f"attributes stand here by their name: {name.removeprefix('account.')}"
                 self.error(path, f'unknown name "{name}" in a condition', hint)
             else:
-                known = [*self.project.metrics, *self.attributes, *BUILT_IN, *extra]
+                known = [*self.project.metrics, *self.attributes, *BUILT_IN]
                 hint = suggestion(name, known, "known") or "a condition is about metrics and attributes"
                 self.error(path, f'unknown name "{name}" in a condition', hint)
         for name, value in compared(condition):
@@ -238,6 +242,10 @@ def facts(view: View) -> None:
                 view.error(
                     (*here, "columns", role), f'"{role}" is declared twice', f"keep `{role}:` or the column"
                 )
+        clocked = {n for n, c in source.named_columns().items() if c.known_at is not None}
+        for column in sorted(clocked & set(conditions.names(source.where) if source.where else ())):
+            message = f'"where" looks at "{column}", which becomes known later than its row'
+            view.error((*here, "where"), message, "use it in the `where` of the metrics instead")
         for column, mapped in source.named_columns().items():
             at = (*here, column) if column == "value" and source.value else (*here, "columns", column)
             _currency(view, at, mapped)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from retinue.project import conditions
+from retinue.project.conditions import Condition
 from retinue.project.diagnosis import suggestion
 from retinue.project.metrics import (
     Active,
@@ -22,6 +24,7 @@ from retinue.project.metrics import (
     Ratio,
     Since,
     Sum,
+    feeds,
     needs,
     split,
 )
@@ -54,6 +57,32 @@ def sources(view: View) -> None:
                 view.error(here, f'metric "{name}" needs to know when rows of "{source}" end', hint)
 
 
+def late_columns(view: View) -> None:
+    """A row is not counted before the columns that its condition looks at are known.
+
+    That is right only where the condition could not hold without them: else what is learnt
+    later would take the row out of the past.
+    """
+    for name, metric in view.project.metrics.items():
+        told: list[tuple[Path, str, Condition | None]]
+        told = [((), source, getattr(metric, "where", None)) for source in feeds(metric)]
+        if isinstance(metric, Milestones):
+            told = [(("milestones", k), m.source, m.where) for k, m in metric.milestones.items()]
+        for path, source, where in told:
+            declared = view.project.sources.get(source)
+            if where is None or declared is None:
+                continue
+            late = {n for n, c in declared.named_columns().items() if c.known_at is not None}
+            for column in sorted(late & set(conditions.names(where))):
+                if not conditions.needs(where, column):
+                    message = (
+                        f'the condition of metric "{name}" can hold before "{column}" is known,'
+                        " which is later than its row"
+                    )
+                    hint = f"join it by `and` with a comparison of {column}, or leave {column} out"
+                    view.error(("metrics", name, *path, "where"), message, hint)
+
+
 def references(metric: AnyMetric) -> Iterator[tuple[Path, str, bool]]:
     """Key, text and whether it needs a column, of each reference to a source."""
     match metric:
@@ -83,6 +112,9 @@ def parts(view: View) -> None:
                 continue
             if part.startswith(_OF_ACCOUNT):
                 view.need_attribute(here, part.removeprefix(_OF_ACCOUNT), f'metric "{name}" is a ratio of')
+            elif isinstance(view.project.metrics.get(part), Children):
+                message = f'metric "{name}" is a ratio of "{part}", a roll-up of children'
+                view.error(here, message, "children's scores can be measures, not parts of metrics")
             elif not view.is_metric(part):
                 hint = suggestion(part, view.project.metrics, "declared")
                 if part in view.attributes:
@@ -159,4 +191,4 @@ def unused(view: View) -> None:
             view.warning(("metrics", name), f'metric "{name}" is never used', hint)
 
 
-RULES = (sources, parts, cycles, attributes, called, unused)
+RULES = (sources, late_columns, parts, cycles, attributes, called, unused)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from retinue.project.diagnosis import suggestion
 from retinue.project.metrics import Attribute, Latest, Pulse, feeds
 from retinue.project.project import closure
-from retinue.project.references import ROLL_UP
 from retinue.project.rules import View, repeated
 from retinue.project.rules_metrics import need_parent
 from retinue.project.scorecards import Measure, Points, Scorecard, Steps, TenureStep
@@ -81,11 +80,10 @@ def rules(view: View) -> None:
     """Caps, floors, roll-ups, and bands that cannot be reached."""
     for card in view.project.scorecards:
         here: Path = ("scorecards", card.scorecard)
-        extra = (ROLL_UP,) if card.roll_up else ()
         for position, cap in enumerate(card.caps):
-            view.need_condition((*here, "caps", position), cap.when, *extra)
+            view.need_condition((*here, "caps", position), cap.when)
         for position, floor in enumerate(card.floors):
-            view.need_condition((*here, "floors", position), floor.when, *extra)
+            view.need_condition((*here, "floors", position), floor.when)
         if card.roll_up:
             need_parent(view, (*here, "roll_up"), card.roll_up == "arr")
         watch, healthy, margin = card.bands["watch"], card.bands["healthy"], card.stability.margin

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from retinue.project.declaration import Day, Declaration, Span
+from retinue.project.declaration import Day, Declaration, Span, Where
 
 
 def _timezone(name: str) -> str:
@@ -126,6 +126,7 @@ class Source(Table):
     duplicates. `trusted_from` makes rows first loaded before that date count as known when
     they occurred, because an initial load stamps all history with one date.
     `timeline` is a sentence with {columns} that makes each row appear in the timeline.
+    Rows for which `where` does not hold are no facts of this source, and are not rejected.
     """
 
     account: str
@@ -141,6 +142,7 @@ class Source(Table):
     trusted_from: Day | None = None
     timezone: Timezone | None = None
     timeline: Sentence | None = None
+    where: Where | None = None
 
     def named_columns(self) -> dict[str, Column]:
         """Columns by the name that metrics use, the roles `user` and `value` included."""

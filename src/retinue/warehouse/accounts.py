@@ -18,7 +18,7 @@ from retinue.warehouse.counts import Counts, rejection
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.kinds import Kind
 from retinue.warehouse.raw import ROW, Raw, reading
-from retinue.warehouse.rows import Wanted, as_it_was, typed
+from retinue.warehouse.rows import Wanted, as_it_was, chosen, typed
 
 #: Attributes that are names of things, whatever they look like.
 _NAMES = ("name", "owner", "territory", "segment", "parent")
@@ -250,7 +250,7 @@ def _derived(engine: Engine, project: Project, rates: money.Rates) -> _Staged:
     source = project.sources[name].model_copy(update={"via": None, "ends_at": None, "unique": ()})
     if declared.key:
         source = source.model_copy(update={"account": declared.key})
-    found = raw.read(engine, source, project.root, f"source {name}")
+    found = chosen(raw.read(engine, source, project.root, f"source {name}"), project.sources[name])
     attributes = {n: c for n, c in declared.columns.items() if n not in DATE_ATTRIBUTES}
     wanted = {f"attribute {n}": c for n, c in attributes.items()}
     source = source.model_copy(update={"columns": wanted, "user": None, "value": None})

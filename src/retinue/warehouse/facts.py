@@ -20,7 +20,7 @@ from retinue.warehouse import accounts, money, raw, values
 from retinue.warehouse.counts import Counts, rejection, rejections
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.raw import Raw, reading
-from retinue.warehouse.rows import Wanted, numbered_copies, same_as_day, typed
+from retinue.warehouse.rows import Wanted, chosen, numbered_copies, same_as_day, typed
 
 __all__ = ["Counts", "Facts", "Wanted", "load"]
 
@@ -64,7 +64,7 @@ def load(
     problems = [*rates.problems, *people.problems]
     for name in sorted(wanted):
         source = project.sources[name]
-        table = raw.read(engine, source, project.root, f"source {name}")
+        table = chosen(raw.read(engine, source, project.root, f"source {name}"), source)
         keys, found = _keys(engine, project, source, people.table, f"source {name}")
         problems += found
         sources[name], counts[name], bad = _load(engine, project, name, table, wanted[name], keys, rates)

@@ -6,16 +6,20 @@ in one pass. With reasons asked for, each row that is not sound says why.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import operator
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import reduce
 from typing import cast
 
 import ibis
 import ibis.expr.types as ir
 
+from retinue.project import conditions
 from retinue.project.project import Project
 from retinue.project.sources import Column, Source
 from retinue.warehouse import clocks, money, values
+from retinue.warehouse.conditions import holds
 from retinue.warehouse.functions import is_json_object, json_text, row_json
 from retinue.warehouse.raw import LINE, ROW, Raw, own_columns
 
@@ -74,6 +78,28 @@ def typed(
     for name, column in converted.items():
         staged = _convert(staged, name, column, rates, explain)
     return staged
+
+
+def chosen(table: Raw, source: Source) -> Raw:
+    """`table` without the rows for which the source's `where` does not hold.
+
+    Lines with nothing in them stay, to be rejected. Raises SourceError for unknown columns.
+    """
+    where = source.where
+    if where is None:
+        return table
+    declared = source.named_columns()
+    told = {name: declared[name].column if name in declared else name for name in conditions.names(where)}
+    for column in told.values():
+        table.column(column, "where")
+
+    def only(rows: ir.Table) -> ir.Table:
+        holding = holds(where, {name: values.plain(rows[column]) for name, column in told.items()})
+        # Lines that are no rows have nothing in them.
+        empty = reduce(operator.and_, (rows[column].isnull() for column in own_columns(rows)))
+        return rows.filter(holding | empty)
+
+    return replace(table, table=only(table.table), numbered=lambda: only(table.numbered()))
 
 
 def same_as_day(table: Raw, source: Source) -> dict[str, tuple[str, str]]:
