@@ -85,6 +85,7 @@ def connect(project: Project, *, threads: int | None = None) -> Iterator[Engine]
         )
         # Ibis has no setting for these; the names are constants of ours.
         con.con.execute("SET TimeZone = $zone", {"zone": project.settings.timezone})
+        con.con.execute("SET enable_progress_bar = false")
         con.con.execute("SET autoinstall_known_extensions = false")
         con.con.execute("SET autoload_known_extensions = false")
         engine = Engine(con)
