@@ -63,13 +63,38 @@ def load(
     rejected = list(people.rejected)
     problems = [*rates.problems, *people.problems]
     for name in sorted(wanted):
-        source = project.sources[name]
-        table = chosen(raw.read(engine, source, project.root, f"source {name}"), source)
-        keys, found = _keys(engine, project, source, people.table, f"source {name}")
-        problems += found
-        sources[name], counts[name], bad = _load(engine, project, name, table, wanted[name], keys, rates)
-        rejected += bad
+        table = raw.read(engine, project.sources[name], project.root, f"source {name}")
+        one = source(engine, project, name, table, wanted[name], people.table, rates)
+        sources[name], counts[name] = one.table, one.counts
+        rejected += one.rejected
+        problems += one.problems
     return Facts(people.table, people.histories, sources, rejections(engine, rejected), counts, problems)
+
+
+@dataclass(frozen=True)
+class OfSource:
+    """What `Facts` says of one source."""
+
+    table: ir.Table
+    counts: Counts
+    rejected: list[ir.Table]
+    problems: list[Problem]
+
+
+def source(
+    engine: Engine,
+    project: Project,
+    name: str,
+    table: Raw,
+    wanted: Wanted,
+    people: ir.Table,
+    rates: money.Rates,
+) -> OfSource:
+    """The rows of one source, about the accounts `people`; raises SourceError."""
+    declared = project.sources[name]
+    keys, problems = _keys(engine, project, declared, people, f"source {name}")
+    facts, counts, bad = _load(engine, project, name, chosen(table, declared), wanted, keys, rates)
+    return OfSource(facts, counts, bad, problems)
 
 
 def _load(
