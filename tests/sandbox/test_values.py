@@ -108,6 +108,24 @@ def test_an_outer_join_keeps_the_accounts_without_rows(ready: Ready) -> None:
     assert set(ready.values(text)) == {("b", day) for day in SUNDAYS[1:5]}
 
 
+def test_conditions_of_a_join_see_the_date_and_what_an_earlier_join_made_up(ready: Ready) -> None:
+    """Two readings of the same: windows in the join's condition, and in the rows before it."""
+    joined = (
+        "select s.account_id, s.as_of, count(e.day) + 100 * count(f.day) as value from spine s "
+        "left join events e on e.account_id = s.account_id and e.as_of = s.as_of and e.day > s.as_of - 14 "
+        "and e.kind = 'edit' left join events f on f.account_id = s.account_id and f.as_of = e.as_of "
+        "group by 1, 2"
+    )
+    before = (
+        "with e as (select * from events where day > as_of - 14 and kind = 'edit') "
+        "select s.account_id, s.as_of, count(e.day) + 100 * count(f.day) as value from spine s "
+        "left join e using (account_id) left join events f on f.account_id = e.account_id group by 1, 2"
+    )
+    values = ready.values(joined)
+    assert values == ready.values(before)
+    assert len(set(values.values())) > 2
+
+
 def test_what_is_not_a_finite_number_is_no_value(ready: Ready) -> None:
     number = "case account_id when 'a' then 1 / 0 when 'b' then ln(1) end"
     text = f"select account_id, as_of, {number} as value from spine"

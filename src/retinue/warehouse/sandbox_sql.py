@@ -399,23 +399,30 @@ def runnable(query: Query, tables: Mapping[str, exp.Select]) -> str:
 
 def _constant_dates(tree: exp.Query, tables: set[str]) -> None:
     """In conditions, `as_of` of a table becomes the date itself, so that only the rows of a
-    window are read. Not where rows may be made up by an outer join: there it may be null."""
+    window are read. Not behind an outer join: rows that it makes up have no `as_of`."""
     for scope in traverse_scope(tree):
         select = scope.expression
-        if not isinstance(select, exp.Select) or any(
-            j.args.get("side") for j in select.args.get("joins") or []
-        ):
+        if not isinstance(select, exp.Select):
             continue
+        conditions = [join.args["on"] for join in _before_outer(select) if join.args.get("on")]
+        if select.args.get("where") and not any(join.side for join in select.args.get("joins") or []):
+            conditions.append(select.args["where"])
+        inside = {id(node) for condition in conditions for node in condition.walk()}
         sources = scope.selected_sources
         plain = {a for a, (_, s) in sources.items() if isinstance(s, exp.Table) and s.name in tables}
         for column in scope.columns:
             mine = column.table in plain if column.table else bool(plain) and len(plain) == len(sources)
-            if (
-                column.name.lower() == "as_of"
-                and mine
-                and column.find_ancestor(exp.Where, exp.Select) is select.args.get("where")
-            ):
+            own = column.find_ancestor(exp.Select) is select
+            if column.name.lower() == "as_of" and mine and own and id(column) in inside:
                 column.replace(date_of_run())
+
+
+def _before_outer(select: exp.Select) -> Iterator[exp.Join]:
+    """Joins whose conditions see no rows that another join made up."""
+    for join in select.args.get("joins") or []:
+        yield join
+        if join.side:
+            return
 
 
 def date_of_run() -> exp.Expr:
