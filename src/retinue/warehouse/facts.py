@@ -7,7 +7,7 @@ are read once; only one with rejected rows is read again, numbered and with reas
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import ibis
 import ibis.expr.types as ir
@@ -19,8 +19,16 @@ from retinue.project.sources import Source, Table
 from retinue.warehouse import accounts, money, raw, values
 from retinue.warehouse.counts import Counts, rejection, rejections
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.raw import Raw, reading
-from retinue.warehouse.rows import Wanted, chosen, numbered_copies, same_as_day, typed
+from retinue.warehouse.raw import ROW, Raw, own_columns, reading
+from retinue.warehouse.rows import (
+    Wanted,
+    as_it_was,
+    chosen,
+    numbered_copies,
+    same_as_day,
+    typed,
+    unique_key,
+)
 
 __all__ = ["Counts", "Facts", "Wanted", "load"]
 
@@ -113,51 +121,101 @@ def _load(
         usable = joined.sound & joined.ix.notnull()
         same = same_as_day(table, source)
         whole = engine.store(name, joined.mutate(sound=usable).drop("key", "key_of", *same))
-    told = engine.arrow(whole.aggregate(read=whole.count(), kept=whole.sound.cast("int64").sum()))
-    read, kept = told["read"][0].as_py(), told["kept"][0].as_py() or 0
+    told = engine.arrow(whole.aggregate(read=whole.count(), sound=whole.sound.cast("int64").sum()))
+    read, sound = told["read"][0].as_py(), told["sound"][0].as_py() or 0
     facts = whole.drop("sound")
-    if kept < read or source.unique:
-        sound = whole.filter(whole.sound).drop("sound")
-        if source.unique:
-            copies = numbered_copies(sound)
-            sound = copies.filter(copies.copy == 0).drop("copy", "u", "full")
-        facts = engine.store(name, sound)
-        kept = engine.arrow(facts.aggregate(n=facts.count()))["n"][0].as_py()
+    bad: list[ir.Table] = []
+    if sound < read:
+        bad.append(_wrong(table, source, wanted, project, keys, rates))
+        facts = whole.filter(whole.sound).drop("sound")
+    if source.unique:
+        facts, copies = _once(engine, table, source, facts, wanted, project, keys, rates)
+        bad += [copies] if copies is not None else []
+    if bad:
+        facts = engine.store(name, facts)
         engine.drop(whole)
     facts = facts.mutate(**{column: facts[of].cast(kind) for column, (of, kind) in same.items()})
     broken = table.broken()
-    bad = [rejection(engine, name, broken)] if broken else []
-    if kept < read:
-        bad.append(engine.store("rejected", _rejected(table, source, wanted, project, keys, rates, name)))
-    read += len(broken)
-    return facts, Counts(read, kept, read - kept), bad
+    rejected = [rejection(engine, name, broken)] if broken else []
+    lost = 0
+    if bad:
+        kept = engine.store("rejected", _shown(table, ibis.union(*bad) if len(bad) > 1 else bad[0], name))
+        lost = engine.arrow(kept.aggregate(n=kept.count()))["n"][0].as_py()
+        rejected.append(kept)
+    lost += len(broken)
+    return facts, Counts(read + len(broken), read + len(broken) - lost, lost), rejected
 
 
-def _rejected(
+def _explained(
     table: Raw,
     source: Source,
     wanted: Wanted,
     project: Project,
     keys: ir.Table,
     rates: money.Rates,
-    name: str,
 ) -> ir.Table:
-    """The rows that are not facts, with their reasons: read again, and typed the same way."""
+    """Numbered rows typed again, each unsound one with its reason, and with `ix`."""
     staged = typed(table, source, wanted, project, rates, explain=True)
     joined = staged.left_join(keys, staged.key == keys.key_of)
     led = "leads to no account" if source.via else "is not an account"
     orphan = ibis.literal(f'{source.account} "') + joined.key + ibis.literal(f'" {led}')
     unknown = ibis.ifelse(joined.ix.isnull(), orphan, ibis.null("string"))
-    reasoned = joined.mutate(reason=ibis.coalesce(joined.reason, unknown))
-    if source.unique:
-        # A row that is wrong anyway is no copy of another.
-        own = ibis.ifelse(reasoned.reason.isnull(), reasoned.u, ibis.null("string"))
-        copies = numbered_copies(reasoned.mutate(u=own))
-        again = ibis.literal(f'duplicate of {", ".join(source.unique)} "') + copies.u + ibis.literal('"')
-        repeated = ibis.ifelse(copies.copy > 0, again, ibis.null("string"))
-        reasoned = copies.mutate(reason=ibis.coalesce(copies.reason, repeated))
-    bad = reasoned.filter(reasoned.reason.notnull())
-    return bad.select(source=ibis.literal(name), row=bad.row, reason=bad.reason, raw=bad.raw)
+    return joined.mutate(reason=ibis.coalesce(joined.reason, unknown))
+
+
+def _wrong(
+    table: Raw,
+    source: Source,
+    wanted: Wanted,
+    project: Project,
+    keys: ir.Table,
+    rates: money.Rates,
+) -> ir.Table:
+    """Rows that cannot be used: row, reason."""
+    numbered = replace(table, table=table.numbered())
+    told = _explained(numbered, source, wanted, project, keys, rates)
+    return told.filter(told.reason.notnull()).select("row", "reason")
+
+
+def _once(
+    engine: Engine,
+    table: Raw,
+    source: Source,
+    sound: ir.Table,
+    wanted: Wanted,
+    project: Project,
+    keys: ir.Table,
+    rates: money.Rates,
+) -> tuple[ir.Table, ir.Table | None]:
+    """Each row of a unique key once, and the further copies (row, reason), None without any.
+
+    Copies are few: only the rows of repeated keys are read again, to tell them apart.
+    """
+    counted = sound.filter(sound.u.notnull()).group_by("u").aggregate(n=ibis._.count())
+    repeated = engine.store("repeated", counted.filter(counted.n > 1).select(repeated=counted.u))
+    if not engine.arrow(repeated.aggregate(n=repeated.count()))["n"][0].as_py():
+        return sound.drop("u"), None
+    numbered = replace(table, table=table.numbered())
+    keyed = numbered.table.mutate(**{" key": unique_key(numbered, source)})
+    again = keyed.semi_join(repeated, keyed[" key"] == repeated.repeated).drop(" key")
+    told = _explained(replace(table, table=again), source, wanted, project, keys, rates)
+    copies = engine.store("copies", numbered_copies(told.filter(told.reason.isnull())))
+    columns = [column for column in sound.columns if column != "u"]
+    first = copies.filter(copies.copy == 0).select(*columns)
+    alone = sound.anti_join(repeated, sound.u == repeated.repeated).select(*columns)
+    reason = ibis.literal(f'duplicate of {", ".join(source.unique)} "') + copies.u + ibis.literal('"')
+    further = copies.mutate(reason=reason).filter(copies.copy > 0).select("row", "reason")
+    return ibis.union(alone, first), further
+
+
+def _shown(table: Raw, bad: ir.Table, name: str) -> ir.Table:
+    """Rejected rows (row, reason) with what they hold."""
+    numbered = table.numbered()
+    # Names with blanks of their own: the table's columns may have any name.
+    told = bad.select(**{" row": bad.row, " reason": bad.reason})
+    met = numbered.join(told, numbered[ROW] == told[" row"])
+    shown = as_it_was(met, own_columns(numbered))
+    return met.select(source=ibis.literal(name), row=met[" row"], reason=met[" reason"], raw=shown)
 
 
 def _keys(

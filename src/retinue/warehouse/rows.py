@@ -56,11 +56,9 @@ def typed(
 ) -> ir.Table:
     """`key`, occurred, day, known, visible, end_day, end_known, `c_`, `n_`, `k_` columns and `sound`.
 
-    For a source with `unique`, also `u` (its key as text) and `full` (the whole row). With
-    `explain`, also `row`, `reason` (null for sound rows) and `raw`.
+    For a source with `unique`, also `u` (its key as text). With `explain`, `table` is numbered,
+    and there are also `row`, `reason` (null for sound rows) and, with `u`, `full` (the row).
     """
-    if explain:
-        table = Raw(table.what, table.place, table.numbered(), table.numbered)
     work = _Typing(table, source, project)
     _line(work)
     _account(work)
@@ -69,7 +67,8 @@ def typed(
     _unique(work)
     if explain:
         work.out["row"] = table.table[ROW]
-        work.out["raw"] = as_it_was(table.table)
+        if source.unique:
+            work.out["full"] = row_json(table.table, own_columns(table.table))
         work.out["reason"] = ibis.cases(*work.faults, else_=ibis.null("string"))
     wrong: ir.BooleanValue = ibis.literal(False)
     for fault, _ in work.faults:
@@ -222,20 +221,23 @@ def _convert(staged: ir.Table, name: str, column: Column, rates: money.Rates, ex
 
 
 def _unique(work: _Typing) -> None:
-    if not work.source.unique:
-        return
-    parts = [values.key(work.table.column(name, "unique")) for name in work.source.unique]
+    if work.source.unique:
+        work.out["u"] = unique_key(work.table, work.source)
+
+
+def unique_key(table: Raw, source: Source) -> ir.StringValue:
+    """The key that `unique` declares as text, null where a part of it is empty."""
+    parts = [values.key(table.column(name, "unique")) for name in source.unique]
     shown: ir.Value = parts[0]
     for part in parts[1:]:
         shown = shown + ibis.literal(", ") + part
-    work.out["u"] = shown
-    work.out["full"] = row_json(work.table.table, own_columns(work.table.table))
+    return cast(ir.StringValue, shown)
 
 
-def as_it_was(table: ir.Table) -> ir.StringValue:
-    """A row as JSON, for people."""
+def as_it_was(table: ir.Table, columns: list[str] | None = None) -> ir.StringValue:
+    """A row as JSON, for people: its own columns, or those that are named."""
     if LINE not in table.columns:
-        return row_json(table, own_columns(table))
+        return row_json(table, own_columns(table) if columns is None else columns)
     line = table[LINE]
     return cast(ir.StringValue, ibis.ifelse(is_json_object(line), line, json_text(line)))
 
