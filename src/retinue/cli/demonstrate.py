@@ -11,6 +11,7 @@ from retinue.cli.render import Page, counted, progress
 from retinue.cli.tables import account_table, totals
 from retinue.demo import simulate
 from retinue.errors import RetinueError
+from retinue.period import grid
 from retinue.project.load import SETTINGS_FILE
 from retinue.run import run
 from retinue.run.explain import explain
@@ -54,11 +55,9 @@ def demo(directory: Path, *, accounts: int, months: int, seed: int, score: bool,
     moment = datetime.combine(last + timedelta(days=1), time(9), UTC)
     daily = last - timedelta(days=7 * DAILY_WEEKS - 1)
     first = min(company.first_day + timedelta(days=WARM_DAYS), daily)
+    dates = [*grid(first, daily - timedelta(days=1), "week"), *grid(daily, last, "day")]
     with progress("scoring") as tell:
-        if first < daily - timedelta(days=7):
-            before = daily - timedelta(days=1)
-            run(workspace, now=moment, first=first, last=before, every="week", progress=tell)
-        result = run(workspace, now=moment, first=daily, last=last, progress=tell)
+        result = run(workspace, now=moment, dates=dates, progress=tell)
     if json_:
         print_json({"directory": str(directory), "rows": rows, "run": result.to_dict()})
         return
