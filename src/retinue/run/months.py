@@ -42,12 +42,13 @@ class Months:
         for table in tables:
             days = table["as_of"]
             months = pc.add(pc.multiply(pc.year(days), 12), pc.subtract(pc.month(days), 1))
-            for one in sorted(pc.unique(months).to_pylist()):
+            there = sorted(pc.unique(months).to_pylist())
+            for one in there:
                 if one != month:
                     self._submit(name, month, held)
                     held = []
                 month = one
-                held.append(table.filter(pc.equal(months, one)))
+                held.append(table if len(there) == 1 else table.filter(pc.equal(months, one)))
         self._submit(name, month, held)
 
     def _submit(self, name: str, month: int | None, held: list[pa.Table]) -> None:
