@@ -49,9 +49,9 @@ def number(value: float | None) -> str:
     return f"{value:.{min(digits, 6)}f}".rstrip("0").rstrip(".")
 
 
-def share(part: float | None) -> str:
+def share(part: float | None, digits: int = 0) -> str:
     """A part of a whole (0 to 1) in percent."""
-    return "-" if part is None else f"{shown(100 * part)} %"
+    return "-" if part is None else f"{shown(100 * part, digits)} %"
 
 
 def grade(score: float | None, grades: Mapping[str, float]) -> str | None:

@@ -12,7 +12,6 @@ from retinue.cli.options import as_json, in_project, now, print_json
 
 if TYPE_CHECKING:
     from retinue.errors import Problem
-    from retinue.project.project import Project
 
 
 @click.command()
@@ -29,11 +28,9 @@ def check(root: Path, no_data: bool, json_: bool) -> None:
       retinue check -C my-project
     """
     from retinue.cli.render import Page, counted, styled
-    from retinue.project.load import load_with_problems
+    from retinue.run.check import check as every_problem
 
-    project, problems = load_with_problems(root, os.environ)
-    if project is not None and not no_data:
-        problems = [*problems, *_data_problems(project)]
+    problems = every_problem(root, os.environ, now(), data=not no_data)
     errors = [problem for problem in problems if problem.severity == "error"]
     if json_:
         print_json([_problem(problem) for problem in problems])
@@ -48,16 +45,6 @@ def check(root: Path, no_data: bool, json_: bool) -> None:
         page.line(f"{counted(len(errors), 'error')}, {warned}." if problems else "No problems.")
     if errors:
         raise click.exceptions.Exit(1)
-
-
-def _data_problems(project: Project) -> list[Problem]:
-    from importlib.util import find_spec
-
-    if find_spec("retinue.run.check") is None:
-        return []
-    from retinue.run.check import check as check_data
-
-    return list(check_data(project, now()))
 
 
 def _problem(problem: Problem) -> dict[str, object]:

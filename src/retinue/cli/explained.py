@@ -38,21 +38,15 @@ def _facts(page: Page, e: Explanation) -> list[str]:
     if e.cap:
         base = f"; without it {shown(e.base, 1)}" if e.base is not None else ""
         lines.append(f"Limited: {e.cap}{base}.")
-    scores = [layer.score for layer in e.layers]
-    if e.score is not None and (
-        len({None if s is None else round(s, 9) for s in scores}) > 1 or e.layers[1].why
-    ):
-        told = " → ".join(f"{layer.name} {shown(layer.score, 1)}" for layer in e.layers)
-        lines.append(f"Layers: {told}.")
-        lines += [
-            f"  {layer.name}: {layer.why}" for layer in e.layers if layer.why and layer.name != "computed"
-        ]
+    lines += _layers(e)
     if e.rank:
         lines.append(f"Rank {e.rank[0]:,} of {e.rank[1]:,} scored accounts.")
     if e.trend.change is not None:
         arrow = {1: "↗ rising", -1: "↘ falling", 0: "→ flat"}[e.trend.arrow]
-        line = sparkline(_weekly(e), unicode=page.unicode)
-        lines.append(f"Trend: {arrow}, {signed(e.trend.change)} in {e.trend.window} days  {line}".rstrip())
+        line = sparkline(_weekly(e), unicode=page.unicode).lstrip()
+        lines.append(
+            f"Trend: {arrow}, {signed(e.trend.change)} points in {e.trend.window} days  {line}".rstrip()
+        )
     if e.status == "scored":
         lines.append(
             f"Coverage {share(e.coverage)}: {'; '.join(e.gaps) if e.gaps else 'nothing is missing'}."
@@ -60,6 +54,17 @@ def _facts(page: Page, e: Explanation) -> list[str]:
     elif e.gaps:
         lines.append(f"Missing: {'; '.join(e.gaps)}.")
     return lines
+
+
+def _layers(e: Explanation) -> list[str]:
+    """What lies between the data and the score, where something does."""
+    if e.score is None:
+        return []
+    told = [f"computed {shown(e.layers[0].score, 1)}"]
+    for layer, before in zip(e.layers[1:], e.layers, strict=False):
+        if layer.why or shown(layer.score, 1) != shown(before.score, 1):
+            told.append(f"{layer.name} {shown(layer.score, 1)}" + (f" ({layer.why})" if layer.why else ""))
+    return [" → ".join(told) + "."] if len(told) > 1 else []
 
 
 def _weekly(e: Explanation) -> list[float | None]:
@@ -122,7 +127,8 @@ def _data(m: ExplainedMeasure) -> str:
 
 
 def _changed(page: Page, change: Change) -> None:
-    page.heading(f"What changed since {change.since} ({change.why_since})")
+    why = f" ({change.why_since})" if change.why_since else ""
+    page.heading(f"What changed since {change.since}{why}")
     table = Table([Column("", right=True), Column("", least=30), Column("", rank=1)])
     small = [d for d in change.drivers if abs(d.points) < SMALL]
     for d in change.drivers:

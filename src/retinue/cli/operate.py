@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from retinue.cli.options import DAY, as_json, in_project, now, person, print_json, settings_and_store
+from retinue.cli.options import (
+    DAY,
+    as_json,
+    in_project,
+    knowledge_day,
+    now,
+    person,
+    print_json,
+    settings_and_store,
+)
 from retinue.errors import RetinueError
 
 if TYPE_CHECKING:
@@ -140,7 +149,7 @@ def pulse(
     """Say how ACCOUNT is doing, from 0 (worst) to 10 (best).
 
     METRIC is a metric of the project of the kind `pulse`, or the name of the pulse that it reads.
-    It counts from the next run.
+    It counts from today on.
 
     \b
     Example:
@@ -160,19 +169,19 @@ def pulse(
             f"{metric!r} is no metric of the kind `pulse`",
             hint=f"one of {names}" if names else "declare one, such as `csm_pulse: {pulse: csm_pulse}`",
         )
+    moment = now()
     number = add_pulse(
         open_store(project.store_url),
         account,
         said,
         value,
         by=person(),
-        now=now(),
+        now=moment,
         note=note,
         expires_on=expires,
     )
-    _said(
-        json_, number, "pulse", f"{said} {value:g} for {account}" + (f" until {expires}" if expires else "")
-    )
+    text = f"{said} {value:g} for {account}" + (f" until {expires}" if expires else "")
+    _said(json_, "pulse", number, text, knowledge_day(project, moment))
 
 
 @click.command()
@@ -182,9 +191,7 @@ def pulse(
 @in_project
 @click.option("--reason", required=True, help="Why; it is shown beside the score.")
 @click.option("--owner", help="Who answers for it; by default you.")
-@click.option(
-    "--starts", type=DAY, help="First day on which it counts; by default the next one to be scored."
-)
+@click.option("--starts", type=DAY, help="First day on which it counts; by default today.")
 @click.option("--expires", type=DAY, help="Last day on which it counts.")
 @as_json
 def override(
@@ -200,19 +207,18 @@ def override(
 ) -> None:
     """Set, cap or floor the effective score of ACCOUNT at VALUE.
 
-    The computed and published scores stay as they are, beside it. It counts from the next run.
+    The computed and published scores stay as they are, beside it. It counts from today on, or from
+    --starts.
 
     \b
     Example:
       retinue override A-0042 cap 40 --reason "sponsor told us they leave" --expires 2026-09-30
     """
-    from retinue.period import last_complete_day
     from retinue.store.said import add_override
 
     project, store = settings_and_store(root)
     moment = now()
-    settings = project.settings
-    complete = last_complete_day(moment, settings.timezone, settings.day_closes)
+    first = max(starts or date.min, knowledge_day(project, moment))
     number = add_override(
         store,
         account,
@@ -220,25 +226,47 @@ def override(
         value,
         reason=reason,
         owner=owner or person(),
-        starts_on=starts or complete,
+        starts_on=first,
         by=person(),
         now=moment,
         expires_on=expires,
     )
-    _said(
-        json_,
-        number,
-        "override",
-        f"{kind} {value:g} for {account}" + (f" until {expires}" if expires else ""),
-    )
+    text = f"{kind} {value:g} for {account}" + (f" until {expires}" if expires else "")
+    _said(json_, "override", number, text, first)
 
 
-def _said(json_: bool, number: int, noun: str, text: str) -> None:
+@click.command()
+@click.argument("what", type=click.Choice(["pulse", "override"]))
+@click.argument("number", type=click.IntRange(1))
+@in_project
+@as_json
+def withdraw(what: Literal["pulse", "override"], number: int, root: Path, json_: bool) -> None:
+    """Take a pulse or an override back. It stays on record, and in the scores of the days before.
+
+    \b
+    Example:
+      retinue withdraw override 3
+    """
+    from retinue.store.said import withdraw_override, withdraw_pulse
+
+    project, store = settings_and_store(root)
+    moment = now()
+    take_back = withdraw_pulse if what == "pulse" else withdraw_override
+    take_back(store, number, by=person(), now=moment)
+    day = knowledge_day(project, moment)
     if json_:
-        print_json({"id": number, noun: text, "counts_from": "the next run"})
+        print_json({"id": number, what: "withdrawn", "from": day})
+    else:
+        click.echo(f"Withdrawn: {what} {number}. Scores from {day} on are without it.")
+
+
+def _said(json_: bool, what: str, number: int, text: str, first: date) -> None:
+    if json_:
+        print_json({"id": number, what: text, "counts_from": first})
         return
-    click.echo(f"Recorded as {noun} {number}: {text}. It counts from the next run (`retinue run`).")
+    click.echo(f"Recorded as {what} {number}: {text}.")
+    click.echo(f"It counts from {first} on: the run that scores that day shows it (`retinue run`).")
 
 
 START = (demo, run)
-COMMANDS = (pulse, override)
+COMMANDS = (pulse, override, withdraw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,6 +72,14 @@ def now() -> datetime:
             f"RETINUE_NOW is {stated!r}; write a time such as 2026-07-01T09:00:00Z"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def knowledge_day(project: Project, moment: datetime) -> date:
+    """The first day whose score can rest on what is said at `moment`: the one that is going on."""
+    from retinue.period import last_complete_day
+
+    settings = project.settings
+    return last_complete_day(moment, settings.timezone, settings.day_closes) + timedelta(days=1)
 
 
 def person() -> str:

@@ -282,7 +282,7 @@ class _Reader:
             if not before:
                 first = f"the first is {scored[0]['as_of']}" if scored else f"{day} is the first"
                 raise NotFound(f"{self.account_id} has no score on or before {since}", hint=first)
-            return before[-1], "asked for"
+            return before[-1], ""
         if not scored:
             return None, ""
         began = here["band_since"]
@@ -380,13 +380,13 @@ class _Words:
     def _measure(self, driver: Driver) -> str:
         label = metric_label(driver.metric or "", self.metrics)
         label = label[:1].upper() + label[1:]
-        before, after = self._row(self.start, driver), self._row(self.end, driver)
+        before, after = self._ends(driver)
         old, new = (row["value"] if row else None for row in (before, after))
         if driver.kind == "value":
             if old is None or new is None:
                 return f"{label} moved"
             if old == new:
-                if before and after and before["cohort"] != after["cohort"]:
+                if before and after and before.get("cohort") != after.get("cohort"):
                     return f"{label} is {number(new)} as before, among other accounts now ({after['cohort']})"
                 return f"{label} is {number(new)} as before, and moved in between"
             return f"{label} {'rose' if new > old else 'fell'} from {number(old)} to {number(new)}"
@@ -396,10 +396,21 @@ class _Words:
             return f"{label} counts no more: {_absent(after)}"
         return f"{label} {_heavier(before, after)}"
 
-    def _row(self, snapshot: Row, driver: Driver) -> Row | None:
-        place = (driver.component, driver.metric)
-        rows = self.measures.get(snapshot["as_of"], ())
-        return next((row for row in rows if (row["component"], row["metric"]) == place), None)
+    def _ends(self, driver: Driver) -> tuple[Row | None, Row | None]:
+        """The measure before and after. A change of scorecard is a driver of its own, so that
+        what a measure weighs is compared within one scorecard: the newest that has it."""
+        before, after = self._row(self.start["as_of"], driver), self._row(self.end["as_of"], driver)
+        if not self.bridges:
+            return before, after
+        crossed = max(self.bridges, key=lambda bridge: bridge["as_of"])
+        if after is None:
+            return before, _find(json.loads(crossed["old_measures"] or "[]"), driver)
+        if before is None or driver.kind == "availability":
+            return self._row(crossed["as_of"], driver), after
+        return before, after
+
+    def _row(self, day: date, driver: Driver) -> Row | None:
+        return _find(self.measures.get(day, ()), driver)
 
     def _configuration(self, bridge: Row) -> str:
         day, new = bridge["as_of"], self.reader.by_day[bridge["as_of"]]
@@ -421,6 +432,11 @@ class _Words:
         return "an override ended"
 
 
+def _find(rows: Sequence[Row], driver: Driver) -> Row | None:
+    place = (driver.component, driver.metric)
+    return next((row for row in rows if (row["component"], row["metric"]) == place), None)
+
+
 def _absent(row: Row | None) -> str:
     if row is None:
         return "it is not on the scorecard"
@@ -431,8 +447,9 @@ def _absent(row: Row | None) -> str:
 
 def _heavier(before: Row | None, after: Row | None) -> str:
     old, new = ((row["weight"] or 0.0) if row else 0.0 for row in (before, after))
-    text = f"weighs {share(new)} of the score instead of {share(old)}"
-    ages = [row["age_days"] if row else None for row in (before, after)]
+    digits = 0 if share(new) != share(old) else 1
+    text = f"weighs {share(new, digits)} of the score instead of {share(old, digits)}"
+    ages = [row.get("age_days") if row else None for row in (before, after)]
     if ages[0] is not None and ages[1] is not None and new < old and ages[1] > ages[0]:
         return f"{text}: its data are {shown(ages[1])} days old"
     return text
@@ -456,8 +473,8 @@ def _stability(here: Row, formula: Formula | None) -> str | None:
     reasons = []
     stability = formula.scorecard.stability if formula else None
     if shown(computed, 1) != shown(published, 1):
-        deadband = f" (it takes {number(stability.deadband)} points)" if stability else ""
-        reasons.append(f"small moves are not published{deadband}")
+        least = f"moves of less than {number(stability.deadband)} points" if stability else "small moves"
+        reasons.append(f"{least} are not published")
     if formula is not None:
         plain = [band for band, edge in formula.scorecard.bands.items() if computed >= edge][-1]
         if plain != here["published_band"]:

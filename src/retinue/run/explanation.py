@@ -153,7 +153,7 @@ class Explanation:
         """Score, band and since when, in one line."""
         grade = f", grade {self.grade}" if self.grade else ""
         if self.status != "scored":
-            return f"{SHAPES[None]} {WORDS[None]} as of {self.as_of}"
+            return f"{SHAPES[None]} {WORDS[None]}"
         since = f" since {self.band_since}" if self.band_since else ""
         return f"{shown(self.score)} {SHAPES[self.band]} {WORDS[self.band]}{since}{grade}"
 

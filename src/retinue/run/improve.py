@@ -318,7 +318,9 @@ def _part(part: str | float, told: Mapping[str, Any]) -> float | None:
 def _told(standing: Standing, gain: Gain, aim: _Aim | None, labels: Mapping[str, str]) -> Improvement:
     worth = None if math.isnan(gain.gain) else gain.gain
     if gain.kind == "lift" or aim is None or gain.component is None or gain.metric is None:
-        text = f"the cap lifted: {gain.because}"
+        caps = standing.formula.scorecard.caps
+        when = next((conditions.show(cap.when) for cap in caps if cap.because == gain.because), None)
+        text = f"without the cap: {gain.because}" + (f" (while {when})" if when else "")
         return Improvement("lift", None, None, None, None, gain.computed, worth, text)
     row = standing.measures[gain.component, gain.metric]
     label = labels.get(gain.metric, gain.metric)
