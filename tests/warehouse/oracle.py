@@ -278,8 +278,8 @@ def ratio(over: Cell, under: Cell) -> Cell:
 def attribute(world: World, name: str, account: Account, day: date) -> Cell:
     """The latest value as of `day` of one with a history; of a fixed one, the only one."""
     if name == "ended_on":
-        known = account.end_known or account.ended_on
-        value = account.ended_on if known is not None and known <= day else None
+        ended, known = account.ended_on, account.end_known or account.ended_on
+        value = ended if ended is not None and known is not None and max(ended, known) <= day else None
     elif name == "started_on":
         value = account.started_on
     elif name in world.fixed:

@@ -194,7 +194,7 @@ def test_order_names_threads_and_the_scale_of_weights_change_nothing(tmp_path: P
     names = {a.key: f"other {99 - n}" for n, a in enumerate(world.accounts)}
     other = renamed(world, names).compute(tmp_path / "other", dates)
     expected = tuple({(names[k[0]], *k[1:]): v for k, v in table.items()} for table in once.everything())
-    own = ("account", "a_parent")
+    own = ("account", "a_parent", "m_parent")
     assert without(other.everything(), *own) == without(expected, *own)
 
 

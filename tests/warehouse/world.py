@@ -190,7 +190,7 @@ class World:
             )
 
         def so_far(account: Account) -> Account:
-            end = account.end_known or account.ended_on
+            end = max(filter(None, (account.ended_on, account.end_known)), default=None)
             return account if end is None or end <= day else replace(account, ended_on=None, end_known=None)
 
         return replace(
@@ -265,6 +265,9 @@ class Result:
             return [{**row, "account": key[row["ix"]], "day": dates[row["pos"]]} for row in rows]
 
         rows = {(r["account"], r["day"]): r for r in table(done.rows)}
+        for row in table(done.around):
+            if (row["account"], row["day"]) in rows:
+                rows[(row["account"], row["day"])].update(row)
         scores = {(r["account"], r["day"]): r for r in table(done.scored.scores)}
         measures = {}
         for row in table(done.scored.measures):

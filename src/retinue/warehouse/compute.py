@@ -183,7 +183,8 @@ def _described(
     plain = {name: name for name in project.metrics}
     names = context.names_of(table, values, plain)
     table = table.mutate(stage=context.stage(project.settings.stages, names))
-    names = context.names_of(table, values, plain)
+    # Scorecards and cohorts are about attributes, whatever metrics are called.
+    names = context.names_of(table, values, plain) | context.attributes_of(table)
     formula = context.formula_number(project.formulas, names)
     keys: dict[str, ir.Value] = {}
     for one in placed:

@@ -7,10 +7,10 @@ from datetime import date
 
 import ibis
 import ibis.expr.types as ir
-from ibis import _
 
 from retinue.project.project import Formula, Project, Stage
-from retinue.project.references import attributes_of, stage_names
+from retinue.project.references import attributes_of as selected_by
+from retinue.project.references import stage_names
 from retinue.project.scorecards import Scorecard, TenureStep, Values
 from retinue.warehouse import series as s
 from retinue.warehouse.conditions import holds
@@ -36,14 +36,23 @@ def attributes(
     told = project.settings.accounts
     accounts = facts.accounts
     names = [c for c in accounts.columns if c.startswith("a_")]
+    seen = {name for name in facts.histories if told.history.get(name, "current") == "current"}
+    dated = {
+        f"history:{name}": _as_facts(history, even_empty=name in seen)
+        for name, history in facts.histories.items()
+    }
     table, newest = s.compute(
         engine,
         spine,
-        {f"history:{name}": _as_facts(history) for name, history in facts.histories.items()},
+        dated,
         [s.Newest(f"history:{name}", "value", None) for name in facts.histories],
     )
     for one, column in newest.items():
-        rows = s.newest_rows(_as_facts(facts.histories[one.source.removeprefix("history:")]), one)  # type: ignore[arg-type]
+        name = one.source.removeprefix("history:")
+        rows = s.newest_rows(dated[one.source], one)  # type: ignore[arg-type]
+        if name in seen:
+            values = facts.histories[name].select("ix", "day", "value")
+            rows = rows.drop("value").join(values, ["ix", "day"])
         named = rows.select(
             "ix", **{column: rows["rank"], f"{column}_value": rows.value, f"{column}_day": rows.day}
         )
@@ -76,8 +85,10 @@ def attributes(
             known, value, day = None, today, ibis.null("date")
         elif history == "current":
             fresh = table.as_of >= ibis.literal(observed_on) if observed_on else ibis.literal(False)
-            known = fresh | past.notnull() if past is not None else fresh
-            value = ibis.ifelse(fresh, today, ibis.coalesce(past, today)) if past is not None else today
+            # What was seen empty is empty, not unknown.
+            was_seen = day.notnull()
+            known = fresh | was_seen if past is not None else fresh
+            value = ibis.ifelse(~fresh & was_seen, past, today) if past is not None else today
             if observed_on is not None:
                 day = ibis.ifelse(fresh, ibis.literal(observed_on), day)
         else:
@@ -99,19 +110,20 @@ def attributes(
 
 def _selecting(project: Project) -> set[str]:
     """Attributes that decide how an account is scored."""
-    names = {name for card in project.scorecards for name in attributes_of(card)}
+    names = {name for card in project.scorecards for name in selected_by(card)}
     names |= stage_names(project)
     return names | ({"renews_on"} if "days_to_renewal" in stage_names(project) else set())
 
 
-def _as_facts(history: ir.Table) -> ir.Table:
+def _as_facts(history: ir.Table, *, even_empty: bool) -> ir.Table:
+    """Dated values as a source; `even_empty` keeps the rows without a value as well."""
     return history.select(
         "ix",
         "day",
         "known",
         occurred=history.day.cast("timestamp"),
         visible=ibis.greatest(history.day, history.known),
-        n_value=history.value,
+        n_value=ibis.literal(1, "int64") if even_empty else history.value,
     )
 
 
@@ -120,7 +132,7 @@ def names_of(context: ir.Table, metrics: Metrics, ids: Mapping[str, str]) -> dic
 
     `ids` maps the names of metrics to those of `metrics`. Metrics that are not ok are null.
     """
-    attributes = {c[2:]: context[c] for c in context.columns if c.startswith("a_")}
+    attributes = attributes_of(context)
     values = {
         name: ibis.ifelse(
             context[f"s{metrics.number[one]}"].isin([OK, STALE]),
@@ -137,6 +149,11 @@ def names_of(context: ir.Table, metrics: Metrics, ids: Mapping[str, str]) -> dic
     if "stage" in context.columns:
         built_in["stage"] = context.stage
     return {**attributes, **values, **built_in}
+
+
+def attributes_of(context: ir.Table) -> dict[str, ir.Value]:
+    """The attributes in `context` by their names."""
+    return {c[2:]: context[c] for c in context.columns if c.startswith("a_")}
 
 
 def stage(stages: Sequence[Stage], names: Mapping[str, ir.Value]) -> ir.StringValue:

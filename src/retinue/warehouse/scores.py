@@ -66,7 +66,8 @@ def placed(formulas: Sequence[Formula]) -> list[Placed]:
         for name, component in formula.components.items():
             total = sum(measure.weight for measure in component.measures.values())
             for metric, measure in component.measures.items():
-                share = component.weight / whole * measure.weight / total
+                # Ratios first: so the scale of weights changes no bit.
+                share = (component.weight / whole) * (measure.weight / total)
                 rows.append(Placed(f, number, name, metric, share, measure))
                 number += 1
     return rows

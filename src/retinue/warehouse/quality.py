@@ -1,0 +1,227 @@
+"""Checks of the company's data: what a run would make of them, told before it is made.
+
+Every table is read by itself, so one that is broken hides nothing about the others. What is
+found are aggregates of whole tables, a few for each; no row is looked at alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+
+from retinue.errors import Problem, ProjectError, RetinueError
+from retinue.project import conditions
+from retinue.project.metrics import MetricBase, Sql
+from retinue.project.project import Project
+from retinue.project.sources import Source
+from retinue.warehouse import accounts, facts, given, metrics, money, raw
+from retinue.warehouse.engine import Engine
+from retinue.warehouse.findings import Findings, Path
+from retinue.warehouse.raw import Raw, first_line
+from retinue.warehouse.rows import Wanted, chosen, typed
+
+#: Which declarations use a column of a source: source -> column -> their paths.
+Uses = dict[str, dict[str, list[Path]]]
+
+
+def problems(engine: Engine, project: Project, today: date) -> list[Problem]:
+    """Everything that the data of `project` lack or get wrong.
+
+    `today` is the last complete day. Errors are what would stop a run, or a declaration that
+    cannot work; all else are warnings.
+    """
+    from retinue.warehouse import quality_accounts, quality_feeds, quality_rows
+
+    found = Findings(engine, project, today)
+    usable = _metrics(found)
+    rates = _rates(found)
+    people = _accounts(found, rates)
+    wanted, uses = _wanted(project, usable)
+    loaded: dict[str, ir.Table] = {}
+    for name, source in project.sources.items():
+        with found.telling(f"source {name}", found.of_source(name)):
+            table = raw.read(engine, source, project.root, f"source {name}")
+            needed = _there(found, name, source, table, wanted.get(name, Wanted()), uses.get(name, {}))
+            if needed is None:
+                continue
+            known = people.table if people else _everybody(engine, project, source, table, rates)
+            one = facts.source(engine, project, name, table, needed, known, rates)
+            found.told += [found.at_home(problem, found.of_source(name)) for problem in one.problems]
+            quality_rows.look(found, name, table, one, uses.get(name, {}))
+            loaded[name] = one.table
+    feeds = quality_feeds.look(found, loaded, usable)
+    if people is not None:
+        quality_accounts.look(found, people, loaded, feeds, usable)
+    return found.told
+
+
+def _metrics(found: Findings) -> dict[str, MetricBase]:
+    """The metrics that can be computed: SQL that is refused is told, and left out."""
+    usable: dict[str, MetricBase] = {}
+    refused: set[str] = set()
+    told = [name for name, metric in found.project.metrics.items() if isinstance(metric, Sql)]
+    if told:
+        from retinue.warehouse import sandbox
+
+        found.told += sandbox.check(found.project)
+    for name, metric in found.project.metrics.items():
+        try:
+            given.wanted({}, {name: metric}, found.project)
+        except ProjectError:
+            refused.add(name)  # told by the check above
+        except RetinueError as error:
+            refused.add(name)
+            found.error(("metrics", name), error.message, error.hint)
+        else:
+            usable[name] = metric
+    return {n: m for n, m in usable.items() if not refused & set(_parts(n, usable))}
+
+
+def _parts(name: str, declared: dict[str, MetricBase]) -> list[str]:
+    from retinue.project.project import closure
+
+    return closure({name}, declared)  # type: ignore[arg-type]
+
+
+def _rates(found: Findings) -> money.Rates:
+    home = found.project.settings.currency or ""
+    with found.telling("rates", ("settings", "rates")):
+        rates = money.load(found.engine, found.project)
+        found.told += [found.at_home(problem, ("settings", "rates")) for problem in rates.problems]
+        return rates
+    return money.Rates(home, None, date.max)
+
+
+def _accounts(found: Findings, rates: money.Rates) -> accounts.Read | None:
+    """The accounts; where a table of their history is broken, without it."""
+    here: Path = ("settings", "accounts")
+    with found.telling("accounts", here):
+        return _read_accounts(found, found.project, rates)
+    declared = found.project.settings.accounts
+    if not declared.history:
+        return None
+    now = declared.model_copy(update={"history": {}})
+    settings = found.project.settings.model_copy(update={"accounts": now})
+    project = Project(found.project.root, settings, {}, (), {}, found.project.places)
+    try:
+        with reading():
+            return accounts.load(found.engine, project, rates, None)
+    except RetinueError:
+        return None
+
+
+def _read_accounts(found: Findings, project: Project, rates: money.Rates) -> accounts.Read:
+    people = accounts.load(found.engine, project, rates, None)
+    here: Path = ("settings", "accounts")
+    found.told += [found.at_home(problem, here) for problem in people.problems]
+    return people
+
+
+def _everybody(engine: Engine, project: Project, source: Source, table: Raw, rates: money.Rates) -> ir.Table:
+    """Where the accounts cannot be read, every key of a source stands for one."""
+    keys = typed(chosen(table, source), source, Wanted(), project, rates)
+    told = keys.filter(keys.key.notnull()).select(account_id=keys.key).distinct()
+    return engine.store("everybody", told.mutate(ix=ibis.row_number().cast("int32")))
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What the engine cannot read is an error of ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise RetinueError(f"cannot be read: {first_line(error)}") from None
+
+
+def _wanted(project: Project, usable: dict[str, MetricBase]) -> tuple[dict[str, Wanted], Uses]:
+    """What is needed of each source, and which declarations need it."""
+    wanted: dict[str, Wanted] = metrics.wanted({}, project.sources)
+    uses: Uses = {}
+    for name, of in wanted.items():
+        for column in of.plain:
+            uses.setdefault(name, {}).setdefault(column, []).append(("settings", "facts", name, "timeline"))
+    for name, metric in usable.items():
+        needed = given.wanted(metrics.wanted({name: metric}, {}), {name: metric}, project)
+        for source, of in needed.items():
+            before = wanted.get(source, Wanted())
+            wanted[source] = Wanted(before.numbers | of.numbers, before.plain | of.plain)
+            for column in of.numbers | of.plain:
+                uses.setdefault(source, {}).setdefault(column, []).append(("metrics", name))
+    return wanted, uses
+
+
+def _there(
+    found: Findings,
+    name: str,
+    source: Source,
+    table: Raw,
+    wanted: Wanted,
+    uses: dict[str, list[Path]],
+) -> Wanted | None:
+    """`wanted` without columns that the table lacks; None where a column lacks that rows need."""
+    here = found.of_source(name)
+    columns = raw.own_columns(table.table)
+    whole = True
+    for path, column in _structure(source, name == "people"):
+        if column and column not in columns:
+            whole = False
+            found.lacks(
+                (*here, *path),
+                f'source {name} ({table.place.file}) has no column "{column}"',
+                column,
+                columns,
+            )
+    declared = source.named_columns()
+    lacking = set()
+    for label, mapped in declared.items():
+        parts = [mapped.column, mapped.times]
+        parts += [mapped.known_at.column] if mapped.known_at else []
+        parts += (
+            [mapped.currency] if mapped.currency and not re.fullmatch("[A-Z]{3}", mapped.currency) else []
+        )
+        for column in parts:
+            if column is not None and column not in columns:
+                lacking.add(label)
+                path = (
+                    (label,)
+                    if label in ("user", "value") and label not in source.columns
+                    else ("columns", label)
+                )
+                message = f'source {name} ({table.place.file}) has no column "{column}"'
+                found.lacks((*here, *path), message, column, columns)
+    for column in sorted((wanted.numbers | wanted.plain) - set(declared)):
+        if column not in columns:
+            lacking.add(column)
+            message = f'source {name} ({table.place.file}) has no column "{column}"'
+            for path in uses.get(column, [here]):
+                found.lacks(path, message, column, [*declared, *columns])
+    return Wanted(wanted.numbers - lacking, wanted.plain - lacking) if whole else None
+
+
+def _structure(source: Source, of_people: bool) -> Iterator[tuple[Path, str]]:
+    """Columns without which no row can be placed, by the key that names them."""
+    yield ("account",), source.account
+    clocks = {
+        "from" if of_people else "occurred_at": source.occurred_at,
+        "known_at": source.known_at,
+        "until" if of_people else "ends_at": source.ends_at,
+        "ends_known_at": source.ends_known_at,
+    }
+    for key, clock in clocks.items():
+        if clock is not None:
+            yield (key,), clock.column
+    for column in source.unique:
+        yield ("unique",), column
+    named = source.named_columns()
+    for column in dict.fromkeys(conditions.names(source.where) if source.where is not None else ()):
+        if column not in named:
+            yield ("where",), column
+
+
+__all__ = ["problems"]
