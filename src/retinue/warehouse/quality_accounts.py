@@ -140,7 +140,9 @@ def _attributes(found: Findings, table: ir.Table, number: int, usable: Mapping[s
         if there and f"{name} number" in told and told[f"{name} number"] < there:
             wrong = there - told[f"{name} number"]
             example = such([told[f"{name} example"]])
-            message = f'attribute "{name}" is used as a number, and {share(wrong, there, "values")} are none{example}'
+            message = (
+                f'attribute "{name}" is used as a number; {share(wrong, there, "values")} are none{example}'
+            )
             (found.error if wrong == there else found.warning)(
                 _at(name), message, "metrics of it are missing there"
             )
