@@ -112,11 +112,11 @@ def exported(root: Path) -> dict[str, bytes]:
 
 
 def without_observed(tables: Mapping[str, bytes]) -> dict[str, bytes]:
-    """`tables` without the column that tells on which days a run looked at the accounts."""
+    """`tables` without what tells on which days a run looked at the accounts."""
     lines = [line.split(b",") for line in tables["accounts"].splitlines()]
     at = lines[0].index(b'"observed"')
     kept = [b",".join(line[:at] + line[at + 1 :]) for line in lines]
-    return {**tables, "accounts": b"\n".join(kept)}
+    return {**tables, "accounts": b"\n".join(kept), "observed": b""}
 
 
 def table(root: Path, name: str, **asked: Any) -> list[Row]:

@@ -205,8 +205,8 @@ class _Side:
 
 
 def _ints(column: pa.ChunkedArray) -> Array:
-    return column.to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _floats(column: pa.ChunkedArray) -> Array:
-    return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import date
 from typing import Any
 
@@ -122,11 +123,13 @@ def _earlier(both: History, ix: Array, day: int) -> tuple[Array, Array]:
 
 
 def _attention(effective: Array, arr: pa.ChunkedArray, renews: pa.ChunkedArray, last: date) -> Array:
-    """(100 - effective)/100 x ARR, doubled within 90 days of renewal; an unknown ARR counts as 1."""
-    money = pc.fill_null(arr, 1.0).to_numpy(zero_copy_only=False)
+    """(100 - effective)/100 x ARR, doubled within 90 days of renewal; an unknown ARR counts as 1,
+    a negative one as nothing."""
+    money = np.maximum(pc.fill_null(arr, 1.0).to_numpy(zero_copy_only=False), 0.0)
     days = pc.fill_null(renews.cast(pa.int32()), -(2**30)).to_numpy(zero_copy_only=False) - day_number(last)
     near = (days >= 0) & (days <= RENEWAL_DAYS)
-    return (100 - effective) / 100 * money * np.where(near, 2, 1)
+    stake: Array = (100 - effective) / 100 * money * np.where(near, 2, 1)
+    return stake
 
 
 def _reasons(snapshots: pa.Table, changes: Changes, count: int, project: Project) -> pa.Array:
@@ -135,22 +138,22 @@ def _reasons(snapshots: pa.Table, changes: Changes, count: int, project: Project
     d = changes.drivers
     falling = (d.points < 0) & (d.key != WHOLE)
     order = np.lexsort((d.points[falling], d.change[falling]))
-    change, key, points = (a[falling][order] for a in (d.change, d.key, d.points))
+    change, key, part = (a[falling][order] for a in (d.change, d.key, d.points))
     first = np.concatenate([[True], change[1:] != change[:-1]])[: len(change)]
     worst, lost = np.full(count, -1), np.zeros(count)
-    worst[change[first]], lost[change[first]] = key[first], points[first]
+    worst[change[first]], lost[change[first]] = key[first], part[first]
     labels = [_label(metric, project) for _, metric in changes.names]
     fell = lost <= -1
-    number = pa.array(np.char.mod("%.0f", -lost))
+    whole = np.floor(np.round(-lost, 9) + 0.5).astype(np.int64)
+    points = pa.array([f"{n} point" if n == 1 else f"{n} points" for n in whole.tolist()], pa.string())
     name = pa.array([*labels, None], pa.string()).take(pa.array(np.where(worst >= 0, worst, len(labels))))
-    moved = pc.binary_join_element_wise(
-        name, pa.scalar(" cost "), number, pa.scalar(" points in 28 days"), ""
-    )
+    moved = pc.binary_join_element_wise(name, pa.scalar(" cost "), points, pa.scalar(" in 28 days"), "")
     weakest = pc.binary_join_element_wise(pa.scalar("weakest: "), _spoken(snapshots["weakest_component"]), "")
     usual = pc.if_else(pa.array(fell), moved, weakest)
-    unscored = pc.equal(snapshots["status"], "not_scored")
-    silent = pc.if_else(unscored, pa.scalar("not enough data to score"), usual)
-    return pc.coalesce(snapshots["cap"], silent)
+    uncovered = pc.is_null(snapshots["formula"])
+    why = pc.if_else(uncovered, pa.scalar("no scorecard applies"), pa.scalar("not enough data to score"))
+    told = pc.if_else(pc.equal(snapshots["status"], "not_scored"), why, usual)
+    return pc.coalesce(snapshots["cap"], told)
 
 
 def _label(metric: str, project: Project) -> str:
@@ -165,7 +168,9 @@ def _spoken(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _sparklines(both: History, ix: Array, last: date) -> pa.Array:
     weeks = [_earlier(both, ix, day_number(last) - 7 * n)[0] for n in reversed(range(SPARK_WEEKS))]
     grid = np.round(np.stack(weeks, axis=1), 1)
-    return pa.array([json.dumps([None if v != v else v for v in row]) for row in grid.tolist()], pa.string())
+    return pa.array(
+        [json.dumps([None if math.isnan(v) else v for v in row]) for row in grid.tolist()], pa.string()
+    )
 
 
 def _explanations(components: pa.Table, ids: pa.Array, changes: Changes, count: int) -> pa.Array:

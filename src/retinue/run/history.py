@@ -102,31 +102,6 @@ class Past:
         known = self.formulas()
         return {one: known[one] for one in used if one in known and _can_score(known[one], project)}
 
-    def observed(self, project: Project) -> pa.Table | None:
-        """`current` attributes as seen on earlier days: account_id, attribute, day, value_text."""
-        told = project.settings.accounts
-        names = [name for name in told.columns if told.history.get(name, "current") == "current"]
-        if self.published is None or not names:
-            return None
-        there = set(self.published.schema("accounts").names)
-        columns = [name for name in names if name in there]
-        table = self.published.table("accounts", columns=["account_id", "as_of", "observed", *columns])
-        table = table.filter(pc.fill_null(table["observed"], False))
-        if not columns or not table.num_rows:
-            return None
-        parts = [
-            pa.table(
-                {
-                    "account_id": table["account_id"],
-                    "attribute": pa.array([name] * table.num_rows, pa.string()),
-                    "day": table["as_of"],
-                    "value_text": table[name].cast(pa.string()),
-                }
-            )
-            for name in columns
-        ]
-        return pa.concat_tables(parts)
-
     def curves_with(self, curves: pa.Table) -> pa.Table:
         """Published curves and those of a new run; where both have one, the new."""
         if self.published is None:
@@ -146,7 +121,7 @@ def _joined(table: pa.Table, keys: Sequence[str]) -> pa.ChunkedArray:
 def _can_score(formula: Formula, project: Project) -> bool:
     """Whether the sources and attributes of an old formula are still declared."""
     sources = {feed for metric in formula.metrics.values() for feed in feeds(metric)}
-    attributes = {name for name in attributes_of(formula.scorecard)}
+    attributes = set(attributes_of(formula.scorecard))
     plain = not any(isinstance(metric, Sql) for metric in formula.metrics.values())
     return plain and sources <= set(project.sources) and attributes <= set(project.settings.accounts.columns)
 
@@ -225,8 +200,10 @@ class New:
             days = np.array([day_number(d) for d in self.computed.spine.dates])
             rows = rows.append_column("day", pa.array(days[rows["pos"].to_numpy()]))
             found.append(_of_measures(rows))
-        for one in np.unique(day[~fresh]):
-            found.append(self._published_measures(int(one), ix[~fresh][day[~fresh] == one]))
+        found += [
+            self._published_measures(int(one), ix[~fresh][day[~fresh] == one])
+            for one in np.unique(day[~fresh])
+        ]
         return pa.concat_tables(found) if found else _of_measures(None)
 
     def _published_measures(self, day: int, ix: Array) -> pa.Table:

@@ -26,12 +26,11 @@ def day_number(day: date) -> int:
 
 def days_of(column: pa.ChunkedArray) -> Array:
     """Dates as days since 1970-01-01; NO_DAY where there is none."""
-    numbers = column.cast(pa.int32()).fill_null(NO_DAY).to_numpy()
-    return numbers.astype(np.int64)
+    return np.asarray(column.cast(pa.int32()).fill_null(NO_DAY).to_numpy(), np.int64)
 
 
 def floats_of(column: pa.ChunkedArray) -> Array:
-    return column.cast(pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
 
 
 def dates_array(days: Array) -> pa.Array:
@@ -134,7 +133,8 @@ def _key(ix: Array, day: Array) -> Array:
 def _band_codes(column: pa.ChunkedArray) -> Array:
     codes = column.combine_chunks().dictionary_encode()
     lookup = np.array([BANDS.index(text) for text in codes.dictionary.to_pylist()] + [NOT_SCORED], np.int8)
-    return lookup[codes.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False).astype(np.int64)]
+    at = codes.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
+    return np.asarray(lookup[at.astype(np.int64)])
 
 
 def stabilised(
@@ -237,8 +237,8 @@ def overridden(
             if row["kind"] == kind and row["account_id"] in index:
                 level[_active(row, new, index, project)] = row["value"]
         here = ~np.isnan(level) & new.scored
-        limit = {"set": lambda a, b: b, "floor": np.maximum, "cap": np.minimum}[kind]
-        effective[here] = limit(effective[here], level[here])
+        limit = {"set": level, "floor": np.maximum(effective, level), "cap": np.minimum(effective, level)}
+        effective[here] = limit[kind][here]
         touched |= here
     edges = np.array([list(card.bands.values())[1:] for card in cards] or [[40.0, 70.0]], dtype=float)
     plain = plain_band(effective, edges[np.maximum(new.formula, 0)])
@@ -281,7 +281,7 @@ def _last_rows(rows: History) -> Array:
     """The last scored row of each account."""
     at = np.flatnonzero(rows.scored)
     last = np.concatenate([rows.ix[at][1:] != rows.ix[at][:-1], [True]])[: len(at)]
-    return at[last]
+    return np.asarray(at[last])
 
 
 @dataclass(frozen=True)

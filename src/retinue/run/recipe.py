@@ -19,7 +19,7 @@ from retinue.errors import Problem, RunError
 from retinue.period import grid, last_complete_day
 from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
-from retinue.run import layers
+from retinue.run import layers, observed
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
 from retinue.run.layers import dates_array, day_number
@@ -70,8 +70,9 @@ def dates_to_score(
     """The as-of dates of a run.
 
     By default every day after the last published one up to the last complete one, or only that
-    one where nothing is published or it already is. `published` ascends. Dates that are published and follow the first one are scored
-    again, because what is published of them rests on it. Raises RunError for an empty request.
+    one where nothing is published or it already is. `published` ascends. Dates that are
+    published and follow the first one are scored again, because what is published of them rests
+    on it. Raises RunError for an empty request.
     """
     end = last or last_complete
     if end > last_complete:
@@ -84,7 +85,19 @@ def dates_to_score(
     if not asked:
         what = "Sunday" if every == "week" else "day"
         raise RunError(f"no {what} between {first} and {end}", hint="give --from and --to further apart")
-    return tuple(sorted({*asked, *(day for day in published if day >= asked[0])}))
+    return with_followers(published, last_complete, asked)
+
+
+def with_followers(published: Sequence[date], last_complete: date, asked: Sequence[date]) -> tuple[date, ...]:
+    """`asked` and the published dates after the first of them, which rest on it.
+
+    Raises RunError for no date, and for one that is not complete.
+    """
+    if not asked:
+        raise RunError("no dates to score")
+    if max(asked) > last_complete:
+        raise RunError(f"{max(asked)} is not complete yet; the last complete day is {last_complete}")
+    return tuple(sorted({*asked, *(day for day in published if day >= min(asked))}))
 
 
 def run(
@@ -94,22 +107,28 @@ def run(
     first: date | None = None,
     last: date | None = None,
     every: Literal["day", "week"] = "day",
+    dates: Sequence[date] | None = None,
     wait: float = 0.0,
     progress: Progress | None = None,
 ) -> RunResult:
     """Score the dates asked for and publish them. `now` is an aware datetime.
 
-    One run at a time: waits up to `wait` seconds for another one, then raises StoreError.
-    Whatever goes wrong, what was published before stays current.
+    The dates are `dates`, or else those that `first`, `last` and `every` ask for. One run at a
+    time: waits up to `wait` seconds for another one, then raises StoreError. Whatever goes
+    wrong, what was published before stays current.
     """
     project = workspace.project
     tell = progress or (lambda _what, _part: None)
     with run_lock(project.home, now, wait):
         past = Past.of(workspace)
-        dates = dates_to_score(past.dates(), complete_day(project, now), first=first, last=last, every=every)
+        today = complete_day(project, now)
+        if dates is None:
+            chosen = dates_to_score(past.dates(), today, first=first, last=last, every=every)
+        else:
+            chosen = with_followers(past.dates(), today, dates)
         writer = RunWriter(project.home, run_id(now))
         try:
-            return _run(workspace, past, dates, writer, now, tell)
+            return _run(workspace, past, chosen, writer, now, tell)
         except BaseException:
             with suppress(OSError):
                 sweep(project.home)
@@ -146,7 +165,8 @@ def _run(
             Asked(
                 dates=dates,
                 observed_on=complete_day(project, now),
-                observed=past.observed(project),
+                observed=observed.seen(past.published, project),
+                looked=observed.days_seen(past.published, dates[0]),
                 pulses=spoken_pulses(pulses_for_run(workspace.store), project),
                 last=past.last_scored(dates[0]),
                 formulas=past.older_formulas(project, dates[0]),
@@ -174,6 +194,8 @@ def _run(
                 months.write(name, map(pa.Table.from_batches, ([batch] for batch in reader)))
                 tell(f"writing {name}", 0.7 + 0.05 * (number + 1))
         writer.write("curves", past.curves_with(computed.curves))
+        today = complete_day(project, now)
+        writer.write("observed", observed.added(past.published, engine, computed, project, today))
         writer.write("timeline", tables.timeline(engine, computed, project.sources, dates[-1]))
         rejected = tables.rejected(engine, computed)
         writer.write("rejected", rejected)

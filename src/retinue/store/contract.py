@@ -223,6 +223,17 @@ _TABLES = (
         ),
     ),
     TableContract(
+        "observed",
+        "What runs have seen of attributes without a history: the first value, and every change.",
+        ("account_id", "attribute", "day"),
+        (
+            _ACCOUNT,
+            Column("attribute", "text", "The attribute.", nullable=False),
+            Column("day", "date", "The day at whose end it was first seen so.", nullable=False),
+            Column("value", "text", "Its value as text; empty if it was."),
+        ),
+    ),
+    TableContract(
         "timeline",
         "What happened to an account in the last 24 months, other than usage. Holds personal data.",
         ("account_id", "occurred_at"),

@@ -35,14 +35,16 @@ class Asked:
 
     `dates` are the as-of dates to score. `observed_on` is the day whose knowledge today's
     table of accounts is, `observed` what earlier runs saw of it (account_id, attribute, day,
-    value_text). `pulses` is what people said. `last` says how accounts were last scored
-    before the first date (account_id, fingerprint, reference, as_of); `formulas` holds
+    value_text), `looked` the account_id and as_of at which one looked on that very day.
+    `pulses` is what people said. `last` says how accounts were last scored before the first date
+    (account_id, fingerprint, reference, as_of); `formulas` holds
     the formulas of `last` that the project no longer has, by fingerprint.
     """
 
     dates: tuple[date, ...]
     observed_on: date | None = None
     observed: pa.Table | None = None
+    looked: pa.Table | None = None
     pulses: pa.Table | None = None
     last: pa.Table | None = None
     formulas: Mapping[str, Formula] = field(default_factory=dict)
@@ -62,6 +64,7 @@ class Computed:
     bridged: bridges.Bridged | None
     around: ir.Table
     observed_on: date | None
+    looked: ir.Table | None
     curves: pa.Table
     cohorts: dict[int, tuple[str, date]]
     feeds: Mapping[str, Feed]
@@ -117,6 +120,7 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
         bridged,
         around,
         asked.observed_on,
+        engine.memory(asked.looked) if asked.looked is not None and asked.looked.num_rows else None,
         references.published(used, formulas, placed),
         {curve: (key[3], key[2]) for key, curve in curves.compiled.items()},
         known,
@@ -286,7 +290,7 @@ class Scoring:
         )
 
     def _children_metrics(self) -> dict[str, str]:
-        found = {}
+        found: dict[str, str] = {}
         for (f, name), one in self.ids.items():
             metric = self.formulas[f].metrics[name]
             if isinstance(metric, kinds.Children):

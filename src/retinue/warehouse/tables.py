@@ -176,9 +176,15 @@ def _accounts(computed: Computed) -> ir.Table:
     around = computed.around.filter(_.pos.isin(list(computed.positions))).drop("as_of")
     staged = computed.rows.select("ix", "pos", "stage")
     table = _keyed(computed, around.join(staged, ["ix", "pos"]))
+    if computed.looked is not None:
+        before = computed.looked.mutate(looked=True)
+        table = table.left_join(before, ["account_id", "as_of"]).drop("account_id_right", "as_of_right")
+    else:
+        table = table.mutate(looked=False)
     attributes = {c[2:]: table[c] for c in table.columns if c.startswith("a_")}
     day = computed.observed_on
     observed = table.as_of == ibis.literal(day) if day else ibis.literal(False)
+    observed = observed | ibis.coalesce(table.looked, False)
     return table.select(
         "ix",
         "account_id",
