@@ -43,7 +43,8 @@ components:
     measures:
       events: {curve: [[0, 0], [28, 100]], max_age: 3d}
       users:
-        {curve: cohort, cohort: [segment], direction: higher_is_better, points: [[0, 0], [4, 100]], max_age: 3d}
+        {curve: cohort, cohort: [segment], direction: higher_is_better, points: [[0, 0], [4, 100]],
+         max_age: 3d}
   service:
     weight: 40
     measures:

@@ -81,7 +81,8 @@ class _Form:
 
     def column(self, name: str, column: Column, instead: str) -> Column:
         """A declared column; where it has a clock of its own and a row does not say, it is `instead`."""
-        self.add(name, column.column)
+        # A product of two columns is given as such: the name of one of them would be taken for it.
+        self.add(name, None if column.times else column.column)
         clock = self.clock(f"{name} known_at", column.known_at, instead)
         if column.currency is not None and not _CODE.fullmatch(column.currency):
             self.add(column.currency)
@@ -157,8 +158,9 @@ def _unknown(writer: _Writer) -> None:
 def _source(source: Source, read: frozenset[str], form: _Form) -> Source:
     named = source.named_columns()
     update: dict[str, Any] = {
-        "account": form.account(source.via.key if source.via else source.account),
+        "account": form.account(None if source.via else source.account),
         "via": None,
+        "where": None,
         "database": None,
         "sheet": None,
         "encoding": "utf-8",
