@@ -28,9 +28,8 @@ HEAVY = ("duckdb", "ibis", "numpy", "pandas", "polars", "pyarrow", "sqlglot")
 
 def process(*arguments: object, after: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
     """The command line as a process of its own; `after` runs in it at the end."""
-    told = PROGRAM.replace(
-        "sys.exit(main())", f"import atexit; atexit.register(lambda: {after or None}); main()"
-    )
+    last = f"import atexit; atexit.register(lambda: {after or None}); main()"
+    told = PROGRAM.replace("sys.exit(main())", last)
     return subprocess.run(
         [sys.executable, "-c", told, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **environ},
@@ -187,7 +186,7 @@ def test_an_interrupted_run_ends_with_130_and_publishes_nothing(unscored):
 
 
 def test_a_bug_is_one_line_unless_the_traceback_is_asked_for(retinue, acme, monkeypatch):
-    monkeypatch.setattr("retinue.cli.read.settings_and_store", lambda root: 1 / 0)
+    monkeypatch.setattr("retinue.cli.read.settings_and_store", lambda _root: 1 / 0)
     done = retinue("accounts", "-C", acme, status=1)
     assert done.stderr.startswith("error: ZeroDivisionError") and done.stderr.count("\n") == 1
     assert isinstance(retinue("accounts", status=1, RETINUE_TRACEBACK="1").exception, ZeroDivisionError)
@@ -250,6 +249,16 @@ def test_export_writes_the_tables_asked_for(told, retinue, acme, tmp_path):
 
 def test_the_schema_is_one(retinue):
     jsonschema.Draft202012Validator.check_schema(json.loads(retinue("schema").stdout))
+
+
+def test_a_project_made_from_a_template_can_be_scored(retinue, told, tmp_path):
+    made = told("init", tmp_path / "shop", "--template", "retail")
+    assert "retinue.yaml" in made["files"]
+    result = told("run", "-C", tmp_path / "shop", "--to", made["last_day"])
+    assert sum(result["bands"].values()) > 0
+    done = retinue("init", tmp_path / "shop", status=1)
+    assert "is not empty" in done.stderr and done.stderr.count("\n") == 1
+    retinue("init", tmp_path / "other", "--template", "bank", status=2)
 
 
 def test_cases_of_a_project_are_run(retinue, unscored):

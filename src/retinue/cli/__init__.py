@@ -16,7 +16,7 @@ from retinue.errors import ProjectError, RetinueError
 
 EPILOG = """\b
 Start here:
-  retinue demo                            a company with two years of history, scored
+  retinue demo                            a simulated company with its history, scored
   retinue init my-project --template saas --from data/*.csv
   retinue accounts                        who needs attention, and why
   retinue explain ACCOUNT                 one score, taken apart
@@ -42,6 +42,10 @@ class Retinue(click.Group):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise click.exceptions.Exit(130) from None
+        except click.UsageError as error:
+            usage = error.ctx.command_path if error.ctx else ctx.command_path
+            click.echo(f"error: {_one_line(error.format_message())} (see `{usage} --help`)", err=True)
+            raise click.exceptions.Exit(error.exit_code) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -55,7 +59,9 @@ class Retinue(click.Group):
 def told(error: Exception) -> list[str]:
     """What a person is told about an error: a line each for every problem."""
     if isinstance(error, ProjectError):
-        return [f"{problem.severity}: {_one_line(str(problem))}" for problem in error.problems]
+        # What only is a warning is for `retinue check`.
+        errors = [problem for problem in error.problems if problem.severity == "error"]
+        return [f"error: {_one_line(str(problem))}" for problem in errors or error.problems]
     if isinstance(error, RetinueError):
         return [f"error: {_one_line(str(error))}"]
     if isinstance(error, MemoryError):

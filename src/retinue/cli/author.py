@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,61 @@ from retinue.cli.options import as_json, in_project, now, print_json
 
 if TYPE_CHECKING:
     from retinue.errors import Problem
+
+
+TEMPLATES = ("saas", "b2b_services", "ecommerce", "financial_services", "insurance", "retail")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--template", type=click.Choice(TEMPLATES), default="saas", show_default=True, help="Kind of company."
+)
+@click.option(
+    "--from",
+    "tables",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    metavar="FILE",
+    help="A table of yours; may be repeated, and followed by more files.",
+)
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path, exists=True), metavar="[FILE]...")
+@as_json
+def init(
+    directory: Path, template: str, tables: tuple[Path, ...], more: tuple[Path, ...], json_: bool
+) -> None:
+    """Make the project DIRECTORY from a template, commented, ready to check and run.
+
+    With --from it looks at your tables and proposes how their columns map; without, it comes with
+    small invented tables to try it on.
+
+    \b
+    Examples:
+      retinue init my-project --template retail
+      retinue init my-project --template saas --from data/*.csv
+    """
+    from retinue.cli.render import Page, counted
+    from retinue.templates import create
+
+    if more and not tables:
+        raise click.UsageError(f"what is {more[0]}? Tables are given with --from")
+    yesterday = now().date() - timedelta(days=1)
+    created = create(directory, template, [*tables, *more], last_day=yesterday)
+    if json_:
+        print_json(created.to_dict())
+        return
+    page = Page()
+    files = counted(len(created.files), "file")
+    page.line(f"Made {directory} from the template {template}: {files}.", "bold")
+    for guess in created.guesses:
+        page.line(f"  {guess}")
+    for left in created.left_out:
+        page.line(f"  left out: {left}", "yellow")
+    page.line()
+    until = f" --to {created.last_day}" if created.last_day else ""
+    page.line("Next:")
+    for command in (f"cd {directory}", "retinue check", f"retinue run{until}", "retinue accounts"):
+        page.line(f"  {command}")
 
 
 @click.command()
@@ -108,4 +164,4 @@ def schema() -> None:
     print_json(json_schema())
 
 
-COMMANDS = (check, test, schema)
+COMMANDS = (init, check, test, schema)
