@@ -165,7 +165,8 @@ def read_manifest(home: Path, run_id: str) -> Manifest:
         return Manifest.from_dict(told)
     except FileNotFoundError:
         raise StoreError(
-            f"the files of run {run_id} are gone: no {path}", hint="restore them, or run again"
+            f"the files of run {run_id} are gone: no {path}",
+            hint="restore them from a backup, or delete the project's home (.retinue) and run again",
         ) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot read {path}: {error}") from None

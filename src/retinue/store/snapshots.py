@@ -136,7 +136,10 @@ class Published:
         files = self._files(contract)
         for path, _ in files:
             if not path.exists():
-                raise StoreError(f"a published file is gone: {path}", hint="restore it, or run again")
+                raise StoreError(
+                    f"a published file is gone: {path}",
+                    hint="restore it from a backup, or delete the project's home (.retinue) and run again",
+                )
         # Where a key can repeat, all columns decide, so that files never show in the order.
         order = contract.key if contract.unique else (*contract.key, *schema.names)
         with tempfile.TemporaryDirectory(prefix="retinue-") as scratch, duckdb.connect() as connection:
@@ -273,7 +276,10 @@ def _metadata(path: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(path)
     except FileNotFoundError:
-        raise StoreError(f"a published file is gone: {path}", hint="restore it, or run again") from None
+        raise StoreError(
+            f"a published file is gone: {path}",
+            hint="restore it from a backup, or delete the project's home (.retinue) and run again",
+        ) from None
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"a published file is damaged: {path}: {str(error).splitlines()[0]}") from None
 

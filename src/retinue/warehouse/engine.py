@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -77,12 +78,19 @@ def connect(project: Project, *, threads: int | None = None) -> Iterator[Engine]
             f"engine {project.settings.engine!r} is not supported yet", hint="write `engine: duckdb`"
         )
     with tempfile.TemporaryDirectory(prefix="retinue-") as spill:
-        con = ibis.duckdb.connect(
-            ":memory:",
-            threads=threads or os.cpu_count() or 1,
-            memory_limit=project.settings.memory_limit or half_of_memory(),
-            temp_directory=str(Path(spill)),
-        )
+        try:
+            con = ibis.duckdb.connect(
+                ":memory:",
+                threads=threads or os.cpu_count() or 1,
+                memory_limit=project.settings.memory_limit or half_of_memory(),
+                temp_directory=str(Path(spill)),
+            )
+        except duckdb.Error:
+            raise RunError(
+                f"cannot start the engine with memory_limit {project.settings.memory_limit!r}",
+                place=project.place("settings", "memory_limit"),
+                hint="write a size such as 4GB",
+            ) from None
         # Ibis has no setting for these; the names are constants of ours.
         con.con.execute("SET TimeZone = $zone", {"zone": project.settings.timezone})
         con.con.execute("SET enable_progress_bar = false")
