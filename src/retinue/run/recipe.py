@@ -126,6 +126,8 @@ def run(
             chosen = dates_to_score(past.dates(), today, first=first, last=last, every=every)
         else:
             chosen = with_followers(past.dates(), today, dates)
+        with suppress(OSError):
+            sweep(project.home)  # what runs left behind that were killed
         writer = RunWriter(project.home, run_id(now))
         try:
             return _run(workspace, past, chosen, writer, now, tell)
