@@ -6,6 +6,7 @@ computation in `warehouse/metrics/`, and a case in the oracle of the tests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -293,3 +294,20 @@ def feeds(metric: MetricBase) -> tuple[str, ...]:
         case _:
             refs = []
     return tuple(dict.fromkeys(split(ref)[0] for ref in refs))
+
+
+def closure(names: set[str], metrics: Mapping[str, MetricBase]) -> list[str]:
+    """`names` and every metric that they are made of, parts before wholes."""
+    ordered: dict[str, None] = {}
+    entered: set[str] = set()
+    # A stack of our own: a chain of ratios may be longer than Python's.
+    stack = [(name, False) for name in sorted(names, reverse=True)]
+    while stack:
+        name, left = stack.pop()
+        if left:
+            ordered[name] = None
+        elif name in metrics and name not in entered:
+            entered.add(name)
+            stack.append((name, True))
+            stack += [(part, False) for part in reversed(needs(metrics[name]))]
+    return list(ordered)

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
 
 from retinue.errors import Place
-from retinue.project.declaration import Declaration, When
-from retinue.project.metrics import AnyMetric, Children, Sql, needs
-from retinue.project.references import ROLL_UP
-from retinue.project.scorecards import Component, Measure, Points, Scorecard
+from retinue.project.declaration import Declaration
+from retinue.project.metrics import AnyMetric, Children, Sql
+from retinue.project.references import ROLL_UP, metrics_of
+from retinue.project.scorecards import Component, Measure, Points, Scorecard, Stage
 from retinue.project.sources import Accounts, Clock, People, Rates, Source, Timezone
 
 ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
@@ -49,13 +49,6 @@ TimeOfDay = Annotated[
     PlainSerializer(_show_time, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["06:00"]}),
 ]
-
-
-class Stage(Declaration):
-    """A stage of the lifecycle; the first whose `when` holds is an account's own."""
-
-    stage: str = Field(min_length=1)
-    when: When | None = None
 
 
 class Settings(Declaration):
@@ -187,9 +180,7 @@ class Project:
         return {**self.settings.facts, "people": people_source(people)}
 
     def formula(self, scorecard: Scorecard) -> Formula:
-        from retinue.project.references import metrics_of
-
-        names = metrics_of(scorecard, self)
+        names = metrics_of(scorecard, self.metrics, self.settings.stages)
         metrics = {name: self.metrics[name] for name in names}
         if scorecard.roll_up is not None:
             metrics[ROLL_UP] = Children(children=scorecard.roll_up)
@@ -226,20 +217,3 @@ def people_source(people: People) -> Source:
             "user": people.person,
         }
     )
-
-
-def closure(names: set[str], metrics: dict[str, AnyMetric]) -> list[str]:
-    """`names` and every metric that they are made of, parts before wholes."""
-    ordered: dict[str, None] = {}
-    entered: set[str] = set()
-    # A stack of our own: a chain of ratios may be longer than Python's.
-    stack = [(name, False) for name in sorted(names, reverse=True)]
-    while stack:
-        name, left = stack.pop()
-        if left:
-            ordered[name] = None
-        elif name in metrics and name not in entered:
-            entered.add(name)
-            stack.append((name, True))
-            stack += [(part, False) for part in reversed(needs(metrics[name]))]
-    return list(ordered)

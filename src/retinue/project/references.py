@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from retinue.project import conditions
-from retinue.project.scorecards import Cap, Floor, Scorecard, TenureStep
-
-if TYPE_CHECKING:
-    from retinue.project.project import Project
+from retinue.project.metrics import MetricBase, closure
+from retinue.project.scorecards import Cap, Floor, Scorecard, Stage, TenureStep
 
 #: Names in conditions that are neither metrics nor attributes.
 BUILT_IN = ("tenure", "days_to_renewal", "stage")
@@ -23,23 +21,16 @@ def condition_names(scorecard: Scorecard) -> set[str]:
     return {name for rule in rules for name in conditions.names(rule.when)}
 
 
-def stage_names(project: Project) -> set[str]:
+def stage_names(stages: Iterable[Stage]) -> set[str]:
     """Names used by the rules of the lifecycle stages."""
-    return {
-        name
-        for stage in project.settings.stages
-        if stage.when is not None
-        for name in conditions.names(stage.when)
-    }
+    return {name for stage in stages if stage.when is not None for name in conditions.names(stage.when)}
 
 
-def metrics_of(scorecard: Scorecard, project: Project) -> list[str]:
+def metrics_of(scorecard: Scorecard, metrics: Mapping[str, MetricBase], stages: Iterable[Stage]) -> list[str]:
     """Metrics that a scorecard's numbers depend on, parts before wholes."""
-    from retinue.project.project import closure
-
     measured = {name for c in scorecard.components.values() for name in c.measures}
-    named = measured | condition_names(scorecard) | stage_names(project)
-    return closure(named & set(project.metrics), project.metrics)
+    named = measured | condition_names(scorecard) | stage_names(stages)
+    return closure(named & set(metrics), metrics)
 
 
 def attributes_of(scorecard: Scorecard) -> set[str]:

@@ -181,7 +181,7 @@ def unused(view: View) -> None:
         return
     if not view.reads("stages"):
         return
-    used = stage_names(project)
+    used = stage_names(project.settings.stages)
     for card in project.scorecards:
         used |= condition_names(card) | {m for c in card.components.values() for m in c.measures}
     used |= {part for metric in project.metrics.values() for part in needs(metric)}

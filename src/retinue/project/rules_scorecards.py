@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from retinue.project.diagnosis import suggestion
-from retinue.project.metrics import Attribute, Latest, Pulse, feeds
-from retinue.project.project import closure
+from retinue.project.metrics import Attribute, Latest, Pulse, closure, feeds
 from retinue.project.rules import View, repeated
 from retinue.project.rules_metrics import need_parent
 from retinue.project.scorecards import Measure, Points, Scorecard, Steps, TenureStep

@@ -202,3 +202,10 @@ class Scorecard(Declaration):
         if edges[0] != 0 or not edges[0] < edges[1] < edges[2] <= 100:
             raise ValueError("the edges of `bands` start at 0 and ascend, up to 100")
         return self
+
+
+class Stage(Declaration):
+    """A stage of the lifecycle; the first whose `when` holds is an account's own."""
+
+    stage: str = Field(min_length=1)
+    when: When | None = None

@@ -93,7 +93,7 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     around = context.attributes(engine, grid, loaded, project, asked.observed_on)
     ready = given.tables(engine, project, grid, loaded, declared, asked.pulses)
     values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, reads)
-    values = deaths.applied(engine, values, grid)
+    values = metrics.with_dead_feeds(engine, grid, values, deaths)
     positions = tuple(grid.pos(day) for day in asked.dates)
     table = _described(engine, project, around, values, formulas, placed)
     history = references.load(engine, grid, table, values, placed, ids, quarters)
@@ -179,7 +179,10 @@ def _described(
     """Context and metrics side by side, with stage, scorecard and cohort keys, on all rows."""
     rules = {name for f in formulas for name in condition_names(f.scorecard)}
     applied = {name for card in project.scorecards for name in attributes_of(card)}
-    keep = {f"a_{name}" for name in (rules | applied | stage_names(project) | {"arr", "renews_on"})}
+    keep = {
+        f"a_{name}"
+        for name in (rules | applied | stage_names(project.settings.stages) | {"arr", "renews_on"})
+    }
     around = around.select(
         "ix", "pos", "as_of", "tenure", "parent", *(c for c in around.columns if c in keep)
     )

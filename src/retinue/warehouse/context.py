@@ -8,10 +8,10 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 
-from retinue.project.project import Formula, Project, Stage
+from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of as selected_by
 from retinue.project.references import stage_names
-from retinue.project.scorecards import Scorecard, TenureStep, Values
+from retinue.project.scorecards import Scorecard, Stage, TenureStep, Values
 from retinue.warehouse import series as s
 from retinue.warehouse.conditions import holds
 from retinue.warehouse.engine import Engine
@@ -111,8 +111,8 @@ def attributes(
 def _selecting(project: Project) -> set[str]:
     """Attributes that decide how an account is scored."""
     names = {name for card in project.scorecards for name in selected_by(card)}
-    names |= stage_names(project)
-    return names | ({"renews_on"} if "days_to_renewal" in stage_names(project) else set())
+    names |= stage_names(project.settings.stages)
+    return names | ({"renews_on"} if "days_to_renewal" in stage_names(project.settings.stages) else set())
 
 
 def _as_facts(history: ir.Table, *, even_empty: bool) -> ir.Table:

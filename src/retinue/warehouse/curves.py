@@ -7,6 +7,7 @@ value meets exactly one. A single value with points of its own is the segment [v
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -33,14 +34,16 @@ def compile_curve(curve: Points | Steps | Target) -> tuple[Segment, ...]:
         case Steps(steps=steps):
             edges = [-INFINITY, *(x for x, _ in steps), INFINITY]
             levels = [0.0, *(y for _, y in steps)]
-            return tuple(Segment(lo, hi, y, y) for lo, hi, y in zip(edges, edges[1:], levels, strict=False))
+            return tuple(
+                Segment(lo, hi, y, y) for lo, hi, y in zip(edges[:-1], edges[1:], levels, strict=True)
+            )
         case Target(target=(none, low, high, end)):
             return target_band(none, low, high, end)
 
 
 def straight(knots: Knots) -> tuple[Segment, ...]:
     """Straight lines between knots, flat outside; the last knot's own value belongs to the tail."""
-    inner = [Segment(x0, x1, y0, y1) for (x0, y0), (x1, y1) in zip(knots, knots[1:], strict=False)]
+    inner = [Segment(x0, x1, y0, y1) for (x0, y0), (x1, y1) in itertools.pairwise(knots)]
     (first, low), (last, high) = knots[0], knots[-1]
     return (Segment(-INFINITY, first, low, low), *inner, Segment(last, INFINITY, high, high))
 

@@ -11,17 +11,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
 
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.spine import Spine
-
-if TYPE_CHECKING:
-    from retinue.warehouse.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -87,43 +81,6 @@ class Deaths:
     def looks(self) -> set[date]:
         """Dates whose values stand in for others; they must be on the grid."""
         return {look for found in self.instead.values() for look in found.values()}
-
-    def applied(self, engine: Engine, metrics: Metrics, grid: Spine) -> Metrics:
-        """`metrics` with the values of dead feeds replaced by those of their watermark's date."""
-        if not self.instead:
-            return metrics
-        from retinue.warehouse.metrics import MISSING, OK, STALE
-
-        table = metrics.table
-        for names, found in self.instead.items():
-            numbers = [metrics.number[m] for m, feeds in metrics.feeds.items() if feeds == names]
-            if not numbers:
-                continue
-            pairs = [(grid.pos(day), grid.pos(look)) for day, look in found.items()]
-            swap = engine.memory(
-                pa.table(
-                    {
-                        "pos": pa.array([pos for pos, _ in pairs], pa.int32()),
-                        "look": pa.array([look for _, look in pairs], pa.int32()),
-                    }
-                )
-            )
-            columns = [f"{kind}{n}" for n in numbers for kind in "vsd"]
-            past = metrics.table.select(
-                "ix", look=metrics.table.pos, **{f"past_{c}": metrics.table[c] for c in columns}
-            )
-            table = table.left_join(swap, "pos").drop("pos_right")
-            table = table.left_join(past, ["ix", "look"]).drop("ix_right", "look_right")
-            dead = table.look.notnull()
-            changed: dict[str, ir.Value] = {}
-            for n in numbers:
-                told = table[f"past_s{n}"]
-                kept = ibis.ifelse(told == OK, STALE, ibis.coalesce(told, MISSING)).cast("int8")
-                changed[f"v{n}"] = ibis.ifelse(dead, table[f"past_v{n}"], table[f"v{n}"])
-                changed[f"s{n}"] = ibis.ifelse(dead, kept, table[f"s{n}"])
-                changed[f"d{n}"] = ibis.ifelse(dead, table[f"past_d{n}"], table[f"d{n}"])
-            table = table.mutate(**changed).drop("look", *(f"past_{c}" for c in columns))
-        return type(metrics)(engine.store("held_values", table), metrics.number, metrics.feeds)
 
     def held(self, rows: ir.Table, feeds_of: Mapping[int, set[str]]) -> ir.BooleanValue:
         """Whether a row (with formula, as_of) rests on a dead feed."""

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from retinue.errors import RunError
 from retinue.period import Period
 from retinue.project import conditions
 from retinue.project import metrics as kinds
-from retinue.project.metrics import MetricBase, feeds, needs, split
-from retinue.project.project import closure
+from retinue.project.metrics import MetricBase, closure, feeds, needs, split
 from retinue.project.sources import Source
 from retinue.warehouse import series as s
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts import Wanted
-from retinue.warehouse.feeds import Feed
+from retinue.warehouse.feeds import Deaths, Feed
 from retinue.warehouse.spine import Spine
 
 #: States of a metric, as the engine keeps them. `stale`: the value of the day its feed died.
@@ -48,9 +48,9 @@ def wanted(metrics: Mapping[str, MetricBase], sources: Mapping[str, Source]) -> 
     """What must be loaded of each source for these metrics and for the timeline."""
     numbers: dict[str, set[str]] = {}
     plain: dict[str, set[str]] = {}
-    for name, source in sources.items():
-        if source.timeline:
-            fields = {field for _, field, _, _ in string.Formatter().parse(source.timeline) if field}
+    for name, declared in sources.items():
+        if declared.timeline:
+            fields = {field for _, field, _, _ in string.Formatter().parse(declared.timeline) if field}
             numbers.setdefault(name, set())
             plain.setdefault(name, set()).update(fields)
     for metric in metrics.values():
@@ -363,7 +363,7 @@ def compute(
         value, day = table[f"g{number}"], table[f"g{number}_day"]
         told = _given(value, value.notnull())
         row.answers[name] = _Answer(told.value, told.state, day)
-    for name in closure(set(own), dict(own)):  # type: ignore[arg-type]
+    for name in closure(set(own), dict(own)):
         row.answers[name] = _answer(own[name], row)
     number_of = {name: n for n, name in enumerate(row.answers)}
     columns: dict[str, ir.Value] = {}
@@ -373,3 +373,39 @@ def compute(
     wide = engine.store("values", table.select("ix", "pos", "as_of", **columns))
     engine.drop(base)
     return Metrics(wide, number_of, {name: feeds_of(name, metrics, reads or {}) for name in row.answers})
+
+
+def with_dead_feeds(engine: Engine, spine: Spine, metrics: Metrics, deaths: Deaths) -> Metrics:
+    """`metrics` with the values of dead feeds replaced by those of their watermark's date."""
+    if not deaths.instead:
+        return metrics
+    table = metrics.table
+    for names, found in deaths.instead.items():
+        numbers = [metrics.number[m] for m, feeds in metrics.feeds.items() if feeds == names]
+        if not numbers:
+            continue
+        pairs = [(spine.pos(day), spine.pos(look)) for day, look in found.items()]
+        swap = engine.memory(
+            pa.table(
+                {
+                    "pos": pa.array([pos for pos, _ in pairs], pa.int32()),
+                    "look": pa.array([look for _, look in pairs], pa.int32()),
+                }
+            )
+        )
+        columns = [f"{kind}{n}" for n in numbers for kind in "vsd"]
+        past = metrics.table.select(
+            "ix", look=metrics.table.pos, **{f"past_{c}": metrics.table[c] for c in columns}
+        )
+        table = table.left_join(swap, "pos").drop("pos_right")
+        table = table.left_join(past, ["ix", "look"]).drop("ix_right", "look_right")
+        dead = table.look.notnull()
+        changed: dict[str, ir.Value] = {}
+        for n in numbers:
+            told = table[f"past_s{n}"]
+            kept = ibis.ifelse(told == OK, STALE, ibis.coalesce(told, MISSING)).cast("int8")
+            changed[f"v{n}"] = ibis.ifelse(dead, table[f"past_v{n}"], table[f"v{n}"])
+            changed[f"s{n}"] = ibis.ifelse(dead, kept, table[f"s{n}"])
+            changed[f"d{n}"] = ibis.ifelse(dead, table[f"past_d{n}"], table[f"d{n}"])
+        table = table.mutate(**changed).drop("look", *(f"past_{c}" for c in columns))
+    return Metrics(engine.store("held_values", table), metrics.number, metrics.feeds)

@@ -84,7 +84,7 @@ def _metrics(found: Findings) -> dict[str, MetricBase]:
 
 
 def _parts(name: str, declared: dict[str, MetricBase]) -> list[str]:
-    from retinue.project.project import closure
+    from retinue.project.metrics import closure
 
     return closure({name}, declared)  # type: ignore[arg-type]
 

@@ -9,8 +9,7 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from retinue.project.metrics import Attribute, Children, MetricBase, Pulse, Ratio, Sql
-from retinue.project.project import closure
+from retinue.project.metrics import Attribute, Children, MetricBase, Pulse, Ratio, Sql, closure
 from retinue.project.references import attributes_of, condition_names, stage_names
 from retinue.warehouse import context, metrics, spine
 from retinue.warehouse.accounts import Read
@@ -107,7 +106,7 @@ def _uses(found: Findings, usable: Mapping[str, MetricBase]) -> dict[str, bool]:
             used[name] = False
     for card in project.scorecards:
         used |= dict.fromkeys(condition_names(card), False)
-    selecting = {name for card in project.scorecards for name in attributes_of(card)} | stage_names(project)
+    selecting = {name for card in project.scorecards for name in attributes_of(card)} | stage_names(project.settings.stages)
     return {**used, **dict.fromkeys(selecting, True)}
 
 
@@ -197,7 +196,7 @@ def _cards(
 ) -> None:
     """Which scorecard and stage each account has on the last day."""
     project = found.project
-    needed = closure(stage_names(project) & set(project.metrics), project.metrics)
+    needed = closure(stage_names(project.settings.stages) & set(project.metrics), project.metrics)
     declared = {name: usable[name] for name in needed if name in usable}
     known_only = not any(isinstance(one, Pulse | Sql | Children) for one in declared.values())
     reads = {one.source for metric in declared.values() for one in metrics.series_of(metric)}

@@ -213,11 +213,10 @@ def plus(day: ir.DateValue, days: int | ir.IntegerValue) -> ir.DateValue:
 
 
 def _flow_branches(
-    engine: Engine, facts: ir.Table, flows: Mapping[Series, str], clocks: tuple[str, ...]
+    engine: Engine, facts: ir.Table, flows: Mapping[Flow, str], clocks: tuple[str, ...]
 ) -> list[ir.Table]:
     """One scan groups the source to account and day; the windows then work on that."""
-    assert all(isinstance(s, Flow) for s in flows)
-    amounts = {(s.column, s.where, s.values): s for s in flows if isinstance(s, Flow)}
+    amounts = {(s.column, s.where, s.values): s for s in flows}
     keys = {key: f"s{n}" for n, key in enumerate(amounts)}
     rows = facts.select(
         "ix",
@@ -228,13 +227,9 @@ def _flow_branches(
     sums = {n: _whole(rows[n].sum()) for n in keys.values()}
     daily = engine.store("daily", rows.group_by("ix", "day", "seen").agg(**sums))
     branches = []
-    frames = dict.fromkeys(s.frame for s in flows if isinstance(s, Flow))
+    frames = dict.fromkeys(s.frame for s in flows)
     for frame in frames:
-        of = {
-            name: keys[(s.column, s.where, s.values)]
-            for s, name in flows.items()
-            if isinstance(s, Flow) and s.frame == frame
-        }
+        of = {name: keys[(s.column, s.where, s.values)] for s, name in flows.items() if s.frame == frame}
         branches += _interval(daily, daily.seen, frame, {name: daily[sum_] for name, sum_ in of.items()})
     return branches
 
@@ -256,10 +251,9 @@ def _interval(
     ]
 
 
-def _stock_branches(engine: Engine, facts: ir.Table, stocks: Mapping[Series, str]) -> list[ir.Table]:
+def _stock_branches(engine: Engine, facts: ir.Table, stocks: Mapping[Stock, str]) -> list[ir.Table]:
     branches = []
     for series, name in stocks.items():
-        assert isinstance(series, Stock)
         clocks = _clocks(facts, series)
         rows = facts.select(
             "ix", start=_visible(facts, clocks), end=facts.end_known, x=_amount(facts, series)
