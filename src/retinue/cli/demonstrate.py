@@ -69,7 +69,7 @@ def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
     dates = published.dates()
     settings = workspace.project.settings
     store = workspace.store
-    found = listed(store, OPERATOR, filters={"status": "scored"}, limit=LISTED)
+    found = listed(store, OPERATOR, filters={"band": ["at_risk", "watch"]}, limit=LISTED)
     groups = counts(store, OPERATOR)
     page.line(
         f"{settings.project}: {rows:,} rows in; {counted(len(dates), 'date')} scored, "

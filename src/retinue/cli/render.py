@@ -22,12 +22,14 @@ _ASCII = str.maketrans(
 )
 #: Width of text in a pipe, so that nothing is cut there.
 _ENDLESS = 4000
+#: Columns that may be shortened go down to this where leaving others out is not enough.
+NARROWEST = 8
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. `least` is the narrowest it may become on a small terminal; without it
-    the column keeps its width. `rank`: columns with higher ranks are left out first where there
+    """A column of a table. `least` is how narrow it may become before others are left out; without
+    it the column keeps its width. `rank`: columns with higher ranks are left out first where there
     is no room."""
 
     title: str
@@ -105,9 +107,10 @@ class Page:
         while room(columns) + slack(columns) < 0 and any(table.columns[n].rank for n in columns):
             columns.remove(max(columns, key=lambda n: table.columns[n].rank))
         missing = -room(columns)
-        for n in sorted(columns, key=lambda n: -wide[n]):
-            if missing > 0 and table.columns[n].least is not None:
-                taken = min(missing, max(0, wide[n] - (table.columns[n].least or 0)))
+        elastic = [n for n in columns if table.columns[n].least is not None]
+        for least in ({n: table.columns[n].least or 0 for n in elastic}, dict.fromkeys(elastic, NARROWEST)):
+            for n in sorted(elastic, key=lambda n: -wide[n]):
+                taken = min(max(0, missing), max(0, wide[n] - least[n]))
                 wide[n] -= taken
                 missing -= taken
         lines = (

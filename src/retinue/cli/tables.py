@@ -16,13 +16,13 @@ def account_table(
     named = any(row.name for row in rows)
     columns = [
         Column("account", least=8),
-        *([Column("name", least=10)] if named else []),
+        *([Column("name", least=14)] if named else []),
         Column("score", right=True),
         *([Column("grade", rank=2)] if grades else []),
         Column("band"),
         Column(f"{days} d", right=True),
         *([Column("13 weeks", rank=3)] if page.unicode else []),
-        Column("reason", least=12),
+        Column("reason", least=28),
         Column(f"ARR {currency}" if currency else "ARR", right=True, rank=1),
         Column("renewal", rank=4),
         Column("coverage", right=True, rank=5),
