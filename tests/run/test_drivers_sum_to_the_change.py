@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from retinue.insight.drivers import Bridge, MeasureRow, Scoring, Snapshot, explain_change
+from retinue.insight.stability import NO_DAY
 from retinue.run.changes import changes
 from retinue.run.history import Past, _all_bridges, _past_bridges
-from retinue.run.layers import NO_DAY, day_number, history
+from retinue.run.layers import day_number, history
 from tests.run.company import DAY, LAST, opened, table
 
 
