@@ -110,7 +110,9 @@ def main() -> None:
         return
     for what, seconds in found["stages"].items():
         print(f"{seconds:8.2f} s  {what}")
-    print(f"{found['seconds']:8.2f} s  in all (aim {AIM['seconds']:.0f}), {found['cpu_seconds']} s of processor")
+    print(
+        f"{found['seconds']:8.2f} s  in all (aim {AIM['seconds']:.0f}), {found['cpu_seconds']} s of processor"
+    )
     print(f"{found['peak_gigabytes']:8.2f} GB peak memory (aim {AIM['gigabytes']:.0f})")
     print(
         f"{found['rows']:,} rows, {found['dates']} dates, {found['snapshots']:,} snapshots,"

@@ -83,13 +83,25 @@ def run(page: Path, folder: Path) -> int:
 
 
 def _do(step: Step, here: Path) -> Path:
-    """Run one command; returns the folder that the next one runs in."""
+    """Run one command and compare; returns the folder that the next one runs in."""
+    there, output = execute(step, here)
+    absent = first_absent(step.lines, output)
+    if absent is not None:
+        raise Mismatch(f"{step.place}: `{step.command}` does not print {absent!r} there, but:\n{output}")
+    return there
+
+
+def execute(step: Step, here: Path) -> tuple[Path, str]:
+    """Run one command; returns the folder that the next one runs in, and what it printed.
+
+    Raises Mismatch where it ends with another status than the page says.
+    """
     program, *arguments = shlex.split(step.command)
     if program == "cd":
         there = (here / arguments[0]).resolve()
         if not there.is_dir():
             raise Mismatch(f"{step.place}: no folder {arguments[0]}")
-        return there
+        return there, ""
     if program == "retinue":
         argv = [sys.executable, "-c", _RETINUE, *arguments]
     elif program == "python":
@@ -110,16 +122,13 @@ def _do(step: Step, here: Path) -> Path:
         stderr=subprocess.STDOUT,
         check=False,
         encoding="utf-8",
-        timeout=300,
+        timeout=600,
     )
     if done.returncode != step.status:
         raise Mismatch(
             f"{step.place}: `{step.command}` ended with {done.returncode}, not {step.status}:\n{done.stdout}"
         )
-    absent = first_absent(step.lines, done.stdout)
-    if absent is not None:
-        raise Mismatch(f"{step.place}: `{step.command}` does not print {absent!r} there, but:\n{done.stdout}")
-    return here
+    return here, done.stdout
 
 
 def first_absent(lines: tuple[str, ...], output: str) -> str | None:
