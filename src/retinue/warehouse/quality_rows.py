@@ -186,7 +186,7 @@ def _loads(found: Findings, name: str, one: OfSource) -> None:
             here,
             f"{share(most['n'], rows, f'rows of {name}')} were all loaded on {most['known']}, "
             f"though they are of {most['first']} to {most['last']}: an initial load",
-            f"add `trusted_from: {most['known'] + timedelta(days=1)}`: they count as known when they occurred",
+            f"add `trusted_from: {most['known'] + timedelta(days=1)}`: known when they occurred",
         )
     if told["early"] >= _EARLY * rows:
         found.warning(
