@@ -46,7 +46,9 @@ def number(value: float | None) -> str:
     if value == math.floor(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 6)}f}".rstrip("0").rstrip(".")
+    text = f"{value:.{min(digits, 6)}f}"
+    # Zeros are only idle behind a point: 199.6 shows as 200.
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def share(part: float | None, digits: int = 0) -> str:

@@ -37,6 +37,9 @@ def test_a_change_has_its_sign_and_nothing_has_none():
     ("value", "text"),
     [
         (7.0, "7"),
+        (199.6, "200"),
+        (399.99999, "400"),
+        (-100.4, "-100"),
         (0.0828, "0.0828"),
         (12.345, "12.3"),
         (1234567.8, "1,234,568"),
@@ -46,6 +49,11 @@ def test_a_change_has_its_sign_and_nothing_has_none():
 )
 def test_values_of_metrics_are_short(value, text):
     assert number(value) == text
+
+
+@given(st.floats(-1e9, 1e9).filter(lambda value: abs(value) >= 0.001))
+def test_a_value_is_written_as_something_near_it(value):
+    assert float(number(value).replace(",", "")) == pytest.approx(value, rel=0.006)
 
 
 def test_lower_edges_of_grades_are_inclusive():
