@@ -1,6 +1,6 @@
 """Draws docs/images/explain.svg: what `retinue` prints on a terminal, of the demo's company.
 
-    python -m docs.picture
+python -m docs.picture
 """
 
 from __future__ import annotations
@@ -58,7 +58,11 @@ def main() -> None:
         retinue(DEMO, folder)
         project = folder / "meridian"
         listed = json.loads(retinue(["accounts", "--band", "at_risk", "--movers", "28", "--json"], project))
-        account = next(row["account_id"] for row in listed["accounts"] if row["cap"] is None and (row["delta_28"] or 0) < 0)
+        account = next(
+            row["account_id"]
+            for row in listed["accounts"]
+            if row["cap"] is None and (row["delta_28"] or 0) < 0
+        )
         shown = [["accounts", "--movers", "28", "--limit", "6"], ["explain", account]]
         text = draw([(" ".join(["retinue", *one]), retinue(one, project)) for one in shown])
     IMAGE.parent.mkdir(exist_ok=True)
