@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import ibis.expr.types as ir
@@ -53,9 +53,12 @@ class Findings:
             message = f"{message} (in {place.file})"
         return replace(problem, message=message, place=self.project.place(*path))
 
-    @contextmanager
-    def telling(self, what: str, path: Path) -> Iterator[None]:
+    def telling(self, what: str, path: Path) -> AbstractContextManager[None, bool]:
         """Whatever cannot be read in here is told, and keeps nothing else from being checked."""
+        return cast(AbstractContextManager[None, bool], self._telling(what, path))
+
+    @contextmanager
+    def _telling(self, what: str, path: Path) -> Iterator[None]:
         try:
             yield
         except ProjectError as error:

@@ -17,9 +17,9 @@ import ibis.expr.types as ir
 
 from retinue.errors import Problem, ProjectError, RetinueError
 from retinue.project import conditions
-from retinue.project.metrics import MetricBase, Sql
+from retinue.project.metrics import MetricBase, Sql, closure
 from retinue.project.project import Project
-from retinue.project.sources import Source
+from retinue.project.sources import Column, Source
 from retinue.warehouse import accounts, facts, given, metrics, money, raw
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.findings import Findings, Path
@@ -84,28 +84,27 @@ def _metrics(found: Findings) -> dict[str, MetricBase]:
 
 
 def _parts(name: str, declared: dict[str, MetricBase]) -> list[str]:
-    from retinue.project.metrics import closure
-
-    return closure({name}, declared)  # type: ignore[arg-type]
+    return closure({name}, declared)
 
 
 def _rates(found: Findings) -> money.Rates:
     home = found.project.settings.currency or ""
+    rates = money.Rates(home, None, date.max)
     with found.telling("rates", ("settings", "rates")):
         rates = money.load(found.engine, found.project)
         found.told += [found.at_home(problem, ("settings", "rates")) for problem in rates.problems]
-        return rates
-    return money.Rates(home, None, date.max)
+    return rates
 
 
 def _accounts(found: Findings, rates: money.Rates) -> accounts.Read | None:
     """The accounts; where a table of their history is broken, without it."""
     here: Path = ("settings", "accounts")
+    people: accounts.Read | None = None
     with found.telling("accounts", here):
-        return _read_accounts(found, found.project, rates)
+        people = _read_accounts(found, found.project, rates)
     declared = found.project.settings.accounts
-    if not declared.history:
-        return None
+    if people is not None or not declared.history:
+        return people
     now = declared.model_copy(update={"history": {}})
     settings = found.project.settings.model_copy(update={"accounts": now})
     project = Project(found.project.root, settings, {}, (), {}, found.project.places)
@@ -167,41 +166,34 @@ def _there(
     """`wanted` without columns that the table lacks; None where a column lacks that rows need."""
     here = found.of_source(name)
     columns = raw.own_columns(table.table)
-    whole = True
-    for path, column in _structure(source, name == "people"):
-        if column and column not in columns:
-            whole = False
-            found.lacks(
-                (*here, *path),
-                f'source {name} ({table.place.file}) has no column "{column}"',
-                column,
-                columns,
-            )
+
+    def there(path: Path, column: str, known: list[str] = columns) -> bool:
+        if column in columns:
+            return True
+        message = f'source {name} ({table.place.file}) has no column "{column}"'
+        found.lacks(path, message, column, known)
+        return False
+
+    structure = [there((*here, *path), column) for path, column in _structure(source, name == "people")]
     declared = source.named_columns()
     lacking = set()
     for label, mapped in declared.items():
-        parts = [mapped.column, mapped.times]
-        parts += [mapped.known_at.column] if mapped.known_at else []
-        parts += (
-            [mapped.currency] if mapped.currency and not re.fullmatch("[A-Z]{3}", mapped.currency) else []
-        )
-        for column in parts:
-            if column is not None and column not in columns:
-                lacking.add(label)
-                path = (
-                    (label,)
-                    if label in ("user", "value") and label not in source.columns
-                    else ("columns", label)
-                )
-                message = f'source {name} ({table.place.file}) has no column "{column}"'
-                found.lacks((*here, *path), message, column, columns)
+        role = label in ("user", "value") and label not in source.columns
+        path = (*here, label) if role else (*here, "columns", label)
+        if [column for column in _read_for(mapped) if not there(path, column)]:
+            lacking.add(label)
     for column in sorted((wanted.numbers | wanted.plain) - set(declared)):
-        if column not in columns:
+        if [path for path in uses.get(column, [here]) if not there(path, column, [*declared, *columns])]:
             lacking.add(column)
-            message = f'source {name} ({table.place.file}) has no column "{column}"'
-            for path in uses.get(column, [here]):
-                found.lacks(path, message, column, [*declared, *columns])
-    return Wanted(wanted.numbers - lacking, wanted.plain - lacking) if whole else None
+    return Wanted(wanted.numbers - lacking, wanted.plain - lacking) if all(structure) else None
+
+
+def _read_for(mapped: Column) -> list[str]:
+    """The columns of the table that one declared column needs."""
+    code = mapped.currency is not None and re.fullmatch("[A-Z]{3}", mapped.currency)
+    known = mapped.known_at.column if mapped.known_at else None
+    currency = None if code else mapped.currency
+    return [part for part in (mapped.column, mapped.times, known, currency) if part is not None]
 
 
 def _structure(source: Source, of_people: bool) -> Iterator[tuple[Path, str]]:
@@ -214,7 +206,7 @@ def _structure(source: Source, of_people: bool) -> Iterator[tuple[Path, str]]:
         "ends_known_at": source.ends_known_at,
     }
     for key, clock in clocks.items():
-        if clock is not None:
+        if clock is not None and clock.column:
             yield (key,), clock.column
     for column in source.unique:
         yield ("unique",), column

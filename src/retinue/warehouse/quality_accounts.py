@@ -106,7 +106,8 @@ def _uses(found: Findings, usable: Mapping[str, MetricBase]) -> dict[str, bool]:
             used[name] = False
     for card in project.scorecards:
         used |= dict.fromkeys(condition_names(card), False)
-    selecting = {name for card in project.scorecards for name in attributes_of(card)} | stage_names(project.settings.stages)
+    selecting = stage_names(project.settings.stages)
+    selecting |= {name for card in project.scorecards for name in attributes_of(card)}
     return {**used, **dict.fromkeys(selecting, True)}
 
 
