@@ -20,10 +20,13 @@ EXAMPLE = ROOT / "examples" / "online-retail"
 DATA = Path(os.environ.get("RETAIL_DATA") or ROOT.parent / "shared" / "data" / "online-retail")
 DAY = date(2011, 9, 4)
 
-pytestmark = pytest.mark.skipif(
-    not (DATA / "online_retail.parquet").exists(),
-    reason="Online Retail is not beside the checkout; set RETAIL_DATA",
-)
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(
+        not (DATA / "online_retail.parquet").exists(),
+        reason="Online Retail is not beside the checkout; set RETAIL_DATA",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,13 @@ EXAMPLE = ROOT / "examples" / "oulad"
 DATA = Path(os.environ.get("OULAD_DATA") or ROOT.parent / "shared" / "data" / "oulad-2013")
 FIRST, LAST = date(2013, 2, 3), date(2014, 6, 22)
 
-pytestmark = pytest.mark.skipif(
-    not (DATA / "clicks.parquet").exists(), reason="OULAD 2013 is not beside the checkout; set OULAD_DATA"
-)
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(
+        not (DATA / "clicks.parquet").exists(),
+        reason="OULAD 2013 is not beside the checkout; set OULAD_DATA",
+    ),
+]
 
 #: Enrolments with an oddity each are taken on purpose, the others at random but always the same.
 SAMPLE = """
