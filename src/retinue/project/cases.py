@@ -73,7 +73,7 @@ def _span_or_days(value: Any) -> str:
 AsOf = Annotated[
     Annotated[tuple[Day, ...], Tag("~days")] | Annotated[Dates, Tag("~span")],
     Discriminator(_span_or_days),
-    BeforeValidator(_as_of),
+    BeforeValidator(_as_of, json_schema_input_type=Day | tuple[Day, ...] | Dates),
 ]
 
 

@@ -15,6 +15,20 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from retinue.templates.vocabulary import (
+    ACCOUNTS,
+    AMOUNTS,
+    ATTRIBUTES,
+    COLUMNS,
+    DATES,
+    ENDS,
+    KNOWN,
+    NUMBERS,
+    OCCURRED,
+    OUTCOMES,
+    SOURCES,
+)
+
 #: Rows of a table that are looked at.
 ROWS = 50_000
 
@@ -22,149 +36,6 @@ Sure = Literal["sure", "likely", "guess"]
 
 _DATE = r"^\s*\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 _NUMBER = r"^\s*[+-]?\d+(\.\d+)?\s*$"
-
-_KNOWN = ["loaded", "ingested", "inserted", "synced", "imported"]
-_ENDS = [
-    "closed",
-    "solved",
-    "resolved",
-    "settled",
-    "paid",
-    "ended",
-    "end",
-    "until",
-    "finished",
-    "completed",
-    "delivered",
-    "left",
-]
-_OCCURRED = [
-    "occurred",
-    "happened",
-    "created",
-    "opened",
-    "submitted",
-    "reported",
-    "received",
-    "started",
-    "start",
-    "since",
-    "answered",
-    "responded",
-    "ordered",
-    "bought",
-    "booked",
-    "held",
-    "visited",
-    "worked",
-    "sent",
-    "written",
-    "rated",
-    "agreed",
-    "promised",
-    "returned",
-    "due",
-    "invoice",
-    "event",
-    "usage",
-    "date",
-    "day",
-    "timestamp",
-    "time",
-    "ts",
-    "at",
-    "on",
-]
-_ACCOUNTS = [
-    "account",
-    "customer",
-    "client",
-    "company",
-    "organisation",
-    "organization",
-    "org",
-    "member",
-    "policyholder",
-    "subscriber",
-]
-_OUTCOMES = ["churn", "churned", "outcome", "cancellation", "renewal"]
-
-#: Words by the name that a template uses, for its sources, columns and attributes.
-SOURCES: dict[str, str] = {
-    "usage": "usage event activity click log feature",
-    "tickets": "ticket support case issue incident",
-    "surveys": "survey nps csat feedback",
-    "touches": "touch meeting call engagement interaction",
-    "invoices": "invoice bill billing payment",
-    "meetings": "meeting appointment touch call",
-    "deliverables": "deliverable milestone task",
-    "scope": "scope",
-    "timesheets": "timesheet worklog hour",
-    "orders": "order sale purchase transaction retail",
-    "visits": "visit session page click",
-    "deliveries": "delivery shipment",
-    "returns": "return refund",
-    "reviews": "review rating",
-    "sessions": "session login",
-    "transactions": "transaction booking payment",
-    "balances": "balance",
-    "complaints": "complaint ticket",
-    "contacts": "contact touch call meeting",
-    "claims": "claim",
-    "claim_steps": "step",
-    "claim_ratings": "rating",
-    "premiums": "premium invoice payment",
-    "portal": "portal visit session",
-    "purchases": "purchase receipt order sale",
-    "ratings": "rating review",
-    "redemptions": "redemption",
-    "messages": "message mail email campaign",
-}
-COLUMNS: dict[str, str] = {
-    "event": "event action feature activity type",
-    "priority": "priority severity urgency",
-    "rating": "rating satisfaction csat stars",
-    "score": "score answer rating nps",
-    "kind": "kind type category channel",
-    "outcome": "outcome status result",
-    "result": "result status outcome",
-    "state": "state status",
-    "stars": "stars rating score",
-    "channel": "channel",
-    "page": "page url",
-    "topic": "topic category reason",
-    "role": "role title",
-    "step": "step event action",
-    "direction": "direction",
-    "category": "category department product",
-    "store": "store branch shop",
-    "accepted": "accepted approved",
-    "balance": "balance",
-    "value": "amount total value price hours points mrr",
-    "user": "user person contact member email",
-}
-NUMBERS = {"rating", "score", "stars", "balance", "value"}
-ATTRIBUTES: dict[str, str] = {
-    "name": "name company title",
-    "owner": "owner csm manager",
-    "territory": "territory region country",
-    "segment": "segment tier plan size",
-    "seats": "seats licences licenses",
-    "arr": "arr revenue acv",
-    "fee": "fee retainer",
-    "products": "products",
-    "deposits": "deposits",
-    "policies": "policies",
-    "premium": "premium",
-    "lifetime": "lifetime ltv",
-    "points": "points",
-    "parent": "parent",
-    "started_on": "started start signup joined since created",
-    "renews_on": "renews renewal",
-    "ended_on": "ended closed churned cancelled",
-}
-DATES = {"started_on", "renews_on", "ended_on"}
-AMOUNTS = {"seats", "arr", "fee", "products", "deposits", "policies", "premium", "lifetime", "points"}
 
 
 @dataclass(frozen=True)
@@ -176,6 +47,10 @@ class Guess:
     column: str | None
     sure: Sure
     why: str
+
+    def __str__(self) -> str:
+        column = f" {self.column}" if self.column else ""
+        return f"{self.sure}: {self.what}:{column} of {self.table}, because {self.why}"
 
     def to_dict(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -343,9 +218,9 @@ def _accounts(tables: Sequence[Seen], found: Found) -> None:
                 for against in tables
                 if against is not table
             )
-            named = any(word in _ACCOUNTS for word in words(table.name))
+            named = any(word in ACCOUNTS for word in words(table.name))
             keyed = column.words[-1:] in (["id"], ["key"], ["code"], ["no"], ["number"])
-            ours = any(word in _ACCOUNTS for word in column.words)
+            ours = any(word in ACCOUNTS for word in column.words)
             points = 2.0 * linked + 3 * named + keyed + ours - 0.1 * position
             if named or linked or ours:
                 rank = (points, -table.rows)
@@ -355,7 +230,7 @@ def _accounts(tables: Sequence[Seen], found: Found) -> None:
         return
     _, _, table, column, linked = best
     found.accounts, found.key = table, column
-    named = any(word in _ACCOUNTS for word in words(table.name))
+    named = any(word in ACCOUNTS for word in words(table.name))
     sure: Sure = "sure" if linked and named else "likely" if linked or named else "guess"
     why = f"{column.name} is unique, and {linked} of {len(tables) - 1} other tables refer to it"
     found.guesses.append(Guess("accounts: key", table.path.name, column.name, sure, why))
@@ -377,7 +252,7 @@ def _accounts(tables: Sequence[Seen], found: Found) -> None:
         plain = not one.is_date and not one.unique and 0 < len(one.values) <= 50
         free = one.name not in {column.name, *found.attributes.values()}
         name = "_".join(words(one.name))
-        leaks = any(word in _OUTCOMES for word in one.words)
+        leaks = any(word in OUTCOMES for word in one.words)
         if plain and free and not leaks and re.fullmatch(r"[a-z]\w*", name) and name not in ATTRIBUTES:
             found.attributes.setdefault(name, one.name)
             why = f"kept under its own name: {len(one.values)} different values"
@@ -388,7 +263,7 @@ def _derived(tables: Sequence[Seen], found: Found) -> None:
     """Without a table of accounts: the facts that name an account in each row."""
     for table in tables:
         for column in table.columns:
-            ours = any(word in (*_ACCOUNTS, "user") for word in column.words)
+            ours = any(word in (*ACCOUNTS, "user") for word in column.words)
             if ours and not column.is_date and column.filled > 0.5 and len(column.values) > 1:
                 found.derived, found.key = table, column
                 why = "no table has a row for each account, and this column of dated rows names one"
@@ -455,13 +330,13 @@ def _fact(table: Seen, tables: Sequence[Seen], found: Found) -> Fact | None:
         fact.roles["account"] = fact.via.own
         bridge = fact.via.bridge.path.name
         say("via", fact.via.own, "likely", f"its values are in {bridge}, which has the account")
-    occurred = _by_hints(days, _OCCURRED, {*_ENDS, *_KNOWN}, 0.5)
+    occurred = _by_hints(days, OCCURRED, {*ENDS, *KNOWN}, 0.5)
     if occurred is None:
         found.guesses.append(
             Guess(f"{table.name} is not used", table.path.name, None, "likely", "it has no column of dates")
         )
         return None
-    several = sum(1 for day in days if not set(day.words) & {*_ENDS, *_KNOWN}) > 1
+    several = sum(1 for day in days if not set(day.words) & {*ENDS, *KNOWN}) > 1
     fact.roles["occurred_at"] = occurred.name
     say(
         "occurred_at",
@@ -470,7 +345,7 @@ def _fact(table: Seen, tables: Sequence[Seen], found: Found) -> Fact | None:
         "one of several columns of dates, chosen by its name" if several else "the column of dates",
     )
     rest = [day for day in days if day is not occurred]
-    for role, hints in (("known_at", _KNOWN), ("ends_at", _ENDS)):
+    for role, hints in (("known_at", KNOWN), ("ends_at", ENDS)):
         chosen = _by_hints(rest, hints, set(), 1.1 if role == "ends_at" else 0.0, only=True)
         if chosen is not None and (role != "known_at" or chosen.filled == 1):
             fact.roles[role] = chosen.name
@@ -479,7 +354,7 @@ def _fact(table: Seen, tables: Sequence[Seen], found: Found) -> Fact | None:
     if ids and ids[0].name != fact.roles["account"]:
         fact.unique = ids[0].name
         say("unique", ids[0].name, "likely", "nearly every row has its own")
-    fact.outcome = any(word in _OUTCOMES for word in words(table.name))
+    fact.outcome = any(word in OUTCOMES for word in words(table.name))
     return fact
 
 

@@ -28,7 +28,7 @@ class Created:
     """What was made: its files, the invented rows by file, and what was guessed about tables.
 
     `left_out` names what the template has and the tables do not allow. `last_day` is the last day
-    that the tables are about.
+    that the tables are about, at most the one that was asked for.
     """
 
     directory: Path
@@ -84,7 +84,7 @@ def create(directory: Path, template: str, tables: Sequence[Path] = (), *, last_
             written,
             guesses=proposed.guesses,
             left_out=proposed.left_out,
-            last_day=proposed.last_day,
+            last_day=min(proposed.last_day, last_day) if proposed.last_day else None,
         )
     from retinue.templates import sample
     from retinue.templates.companies import COMPANIES
