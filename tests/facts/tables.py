@@ -18,8 +18,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from retinue.project.project import Project, Settings
-from retinue.warehouse import engine, facts
-from retinue.warehouse.facts import Wanted
+from retinue.warehouse import engine
+from retinue.warehouse.facts import sources as facts
+from retinue.warehouse.facts.sources import Wanted
 
 Rows = list[dict[str, Any]]
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinue.warehouse.accounts import in_circles
+from retinue.warehouse.facts.accounts import in_circles
 from tests.facts.tables import Company
 
 COLUMNS = {

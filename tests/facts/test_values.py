@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from retinue.errors import SourceError
-from retinue.warehouse.facts import Wanted
+from retinue.warehouse.facts.sources import Wanted
 from tests.facts.tables import Company
 
 N = Wanted(numbers=frozenset({"n"}))

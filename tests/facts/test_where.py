@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retinue.errors import SourceError
-from retinue.warehouse.facts import Wanted
+from retinue.warehouse.facts.sources import Wanted
 from tests.facts.tables import Company
 
 TEXT = "account_id,on,kind,amount\na,2024-01-01,x,1\na,,y,2\nb,,x,3\nb,2024-01-02,,4\nz,2024-01-03,,5\n"

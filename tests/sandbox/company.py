@@ -11,7 +11,10 @@ from typing import Any
 
 from retinue.project.metrics import MetricBase
 from retinue.project.project import ONE_METRIC, Project, Settings
-from retinue.warehouse import engine, facts, given, metrics, sandbox, spine
+from retinue.warehouse import engine, spine
+from retinue.warehouse.facts import sources as facts
+from retinue.warehouse.metrics import given, sandbox
+from retinue.warehouse.metrics import kinds as metrics
 
 SUNDAYS = tuple(date(2024, 1, 7) + timedelta(days=7 * n) for n in range(8))
 

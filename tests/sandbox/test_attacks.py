@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from retinue.errors import RunError
-from retinue.warehouse import sandbox, sandbox_child
+from retinue.warehouse.metrics import sandbox, sandbox_child
 from tests.sandbox.company import Company
 
 SECRET = "swordfish"

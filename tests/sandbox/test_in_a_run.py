@@ -8,7 +8,7 @@ from pathlib import Path
 from retinue.period import grid
 from retinue.project.load import load
 from retinue.warehouse import compute, engine
-from retinue.warehouse.metrics import OK, STALE
+from retinue.warehouse.metrics.kinds import OK, STALE
 from tests.sandbox.company import EVENTS, Company
 
 SETTINGS = """

@@ -6,7 +6,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from retinue.warehouse import engine, facts, feeds, metrics, spine
+from retinue.warehouse import engine, spine
+from retinue.warehouse.facts import sources as facts
+from retinue.warehouse.metrics import feeds
+from retinue.warehouse.metrics import kinds as metrics
 from tests.sandbox.company import SUNDAYS, Company, Ready
 
 COUNT = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retinue.errors import ProjectError, RetinueError, RunError
-from retinue.warehouse import sandbox
+from retinue.warehouse.metrics import sandbox
 from tests.sandbox.company import Company, Ready
 
 

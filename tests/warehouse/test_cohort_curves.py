@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinue.warehouse.cohorts import Ranks, compile_cohort
-from retinue.warehouse.curves import evaluate
+from retinue.warehouse.scores.cohorts import Ranks, compile_cohort
+from retinue.warehouse.scores.curves import evaluate
 from tests.warehouse.world import Account, Result, Row, Source, World
 
 Q = date(2024, 4, 1)

@@ -16,7 +16,7 @@ from retinue.project.project import ONE_METRIC, Project, Settings
 from retinue.project.scorecards import Scorecard
 from retinue.warehouse import compute
 from retinue.warehouse.engine import connect
-from retinue.warehouse.metrics import STATES
+from retinue.warehouse.metrics.kinds import STATES
 
 DAY = timedelta(days=1)
 

@@ -77,9 +77,10 @@ def _pass(told: Sequence[Told], project: Project) -> list[CaseResult]:
 
 def _failures(told: Sequence[Told], project: Project) -> list[list[Failure]]:
     from retinue.cases import found, tables
-    from retinue.warehouse import given, metrics
     from retinue.warehouse.compute import Asked, compute, identities
     from retinue.warehouse.engine import connect
+    from retinue.warehouse.metrics import given
+    from retinue.warehouse.metrics import kinds as metrics
 
     if all(one.case.cohorts == "declared" for one in told):
         project = replace(project, scorecards=tuple(_with_declared(card) for card in project.scorecards))

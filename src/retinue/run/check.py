@@ -29,8 +29,8 @@ def check(root: Path, environ: Mapping[str, str], now: datetime, *, data: bool =
 
 def check_data(project: Project, now: datetime) -> list[Problem]:
     """Every problem of the tables of `project`; it can be loaded without an error."""
-    from retinue.warehouse import quality
     from retinue.warehouse.engine import connect
+    from retinue.warehouse.quality import checks as quality
 
     settings = project.settings
     today = last_complete_day(now, settings.timezone, settings.day_closes)

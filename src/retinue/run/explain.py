@@ -32,7 +32,7 @@ from retinue.store.current import accounts, near
 from retinue.store.manifest import Manifest
 from retinue.store.said import overrides_for_run
 from retinue.store.snapshots import Published
-from retinue.warehouse.curves import Segment
+from retinue.warehouse.scores.curves import Segment
 from retinue.words import WORDS, grade, number, share, shown
 from retinue.workspace import Workspace
 

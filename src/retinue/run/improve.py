@@ -32,7 +32,7 @@ from retinue.project.metrics import (
 from retinue.project.project import Formula
 from retinue.project.scorecards import Measure
 from retinue.run.explanation import Improvement
-from retinue.warehouse.curves import Segment, compile_curve, evaluate
+from retinue.warehouse.scores.curves import Segment, compile_curve, evaluate
 from retinue.words import number
 
 #: Gains below this are not worth a line.

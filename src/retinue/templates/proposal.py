@@ -65,8 +65,8 @@ def propose(directory: Path, template: str, texts: Mapping[str, str], tables: Se
 
 
 def _look(tables: Sequence[Path], directory: Path) -> list[Seen]:
-    from retinue.warehouse import raw
     from retinue.warehouse.engine import connect
+    from retinue.warehouse.reading import raw
 
     project = Project(directory, Settings(project="?", accounts=Accounts()), {}, ())
     found = []

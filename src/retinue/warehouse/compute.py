@@ -21,12 +21,17 @@ from retinue.project import metrics as kinds
 from retinue.project.metrics import MetricBase
 from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of, condition_names, stage_names
-from retinue.warehouse import bridges, context, facts, feeds, given, metrics, references, scores, spine
+from retinue.warehouse import spine
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.facts import Facts
-from retinue.warehouse.feeds import Deaths, Feed
-from retinue.warehouse.references import Curves, References
-from retinue.warehouse.scores import Placed, Scored
+from retinue.warehouse.facts import sources as facts
+from retinue.warehouse.facts.sources import Facts
+from retinue.warehouse.metrics import feeds, given
+from retinue.warehouse.metrics import kinds as metrics
+from retinue.warehouse.metrics.feeds import Deaths, Feed
+from retinue.warehouse.scores import bridges, context, references
+from retinue.warehouse.scores import score as scores
+from retinue.warehouse.scores.references import Curves, References
+from retinue.warehouse.scores.score import Placed, Scored
 
 
 @dataclass(frozen=True)

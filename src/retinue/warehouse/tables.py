@@ -12,10 +12,10 @@ import pyarrow as pa
 from ibis import _
 
 from retinue.project.sources import Source
-from retinue.warehouse import scores
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.metrics import state_name
+from retinue.warehouse.metrics.kinds import state_name
+from retinue.warehouse.scores import score as scores
 
 #: How far back the timeline goes, in days.
 TIMELINE_DAYS = 730

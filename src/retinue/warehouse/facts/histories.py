@@ -9,9 +9,10 @@ import pyarrow as pa
 from retinue.errors import Problem
 from retinue.project.project import Project
 from retinue.project.sources import AttributeHistory, Column, Table
-from retinue.warehouse import clocks, kinds, raw, values
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.kinds import Kind
+from retinue.warehouse.facts import clocks, kinds, values
+from retinue.warehouse.facts.kinds import Kind
+from retinue.warehouse.reading import raw
 
 
 def load(

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.raw import Broken
+from retinue.warehouse.reading.raw import Broken
 
 REJECTED = pa.schema(
     [("source", pa.string()), ("row", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]

@@ -11,14 +11,16 @@ import ibis.expr.types as ir
 
 from retinue.project.metrics import Attribute, Children, MetricBase, Pulse, Ratio, Sql, closure
 from retinue.project.references import attributes_of, condition_names, stage_names
-from retinue.warehouse import context, metrics, spine
-from retinue.warehouse.accounts import Read
+from retinue.warehouse import spine
 from retinue.warehouse.conditions import holds
-from retinue.warehouse.counts import rejections
-from retinue.warehouse.facts import Facts
-from retinue.warehouse.findings import Findings, Path, share, such
-from retinue.warehouse.hints import nearest
-from retinue.warehouse.quality_feeds import Feeds
+from retinue.warehouse.facts.accounts import Read
+from retinue.warehouse.facts.counts import rejections
+from retinue.warehouse.facts.sources import Facts
+from retinue.warehouse.metrics import kinds as metrics
+from retinue.warehouse.quality.feeds import Feeds
+from retinue.warehouse.quality.findings import Findings, Path, share, such
+from retinue.warehouse.reading.hints import nearest
+from retinue.warehouse.scores import context
 
 _HERE: Path = ("settings", "accounts")
 _MOSTLY_EMPTY = 0.9

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 
 from retinue.errors import SourceError
 from retinue.project.sources import Column
-from retinue.warehouse.raw import Raw
+from retinue.warehouse.reading.raw import Raw
 
 _INTEGRAL = r"^[+-]?\d+\.0+$"
 _NOT_NUMBERS = ("", "nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity")

@@ -11,9 +11,11 @@ import ibis.expr.types as ir
 import numpy as np
 
 from retinue.project.metrics import MetricBase
-from retinue.warehouse import feeds, given, metrics, scores
-from retinue.warehouse.feeds import Feed
-from retinue.warehouse.findings import Findings, Path
+from retinue.warehouse.metrics import feeds, given
+from retinue.warehouse.metrics import kinds as metrics
+from retinue.warehouse.metrics.feeds import Feed
+from retinue.warehouse.quality.findings import Findings, Path
+from retinue.warehouse.scores import score as scores
 
 _FEW_DAYS = 10
 _PATIENCE = 3

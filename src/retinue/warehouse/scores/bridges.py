@@ -16,7 +16,7 @@ from ibis import _
 
 from retinue.project.project import Formula
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.scores import Scored
+from retinue.warehouse.scores.score import Scored
 
 #: The formula of a snapshot that can no longer be told.
 UNKNOWN = -1

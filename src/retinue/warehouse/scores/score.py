@@ -23,7 +23,7 @@ from retinue.project.project import Formula
 from retinue.project.scorecards import Measure
 from retinue.warehouse.conditions import holds
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.metrics import MISSING, NOT_APPLICABLE, OK, STALE, Metrics
+from retinue.warehouse.metrics.kinds import MISSING, NOT_APPLICABLE, OK, STALE, Metrics
 
 #: Shares times points are summed as whole numbers of this unit: up to 100 points fit, and the
 #: sum does not depend on its order.

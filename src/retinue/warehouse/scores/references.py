@@ -12,11 +12,11 @@ from ibis import _
 
 from retinue.period import quarter_start, sundays
 from retinue.project.project import Formula
-from retinue.warehouse.cohorts import Ranks, compile_cohort, ranks
-from retinue.warehouse.curves import Segment, compile_curve, segments_table
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.metrics import OK, Metrics
-from retinue.warehouse.scores import Placed, cohort_column
+from retinue.warehouse.metrics.kinds import OK, Metrics
+from retinue.warehouse.scores.cohorts import Ranks, compile_cohort, ranks
+from retinue.warehouse.scores.curves import Segment, compile_curve, segments_table
+from retinue.warehouse.scores.score import Placed, cohort_column
 from retinue.warehouse.spine import Spine
 
 #: (formula, number of the measure) of a cohort curve, its quarter and its cohort.

@@ -25,8 +25,8 @@ import pyarrow as pa
 from ibis import _
 
 from retinue.project.scorecards import Knots
-from retinue.warehouse.curves import INFINITY, Segment, evaluate, straight
 from retinue.warehouse.engine import Engine
+from retinue.warehouse.scores.curves import INFINITY, Segment, evaluate, straight
 
 #: Weight of one account, as a whole number so that sums do not depend on their order.
 _ONE = 10**12

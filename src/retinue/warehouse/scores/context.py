@@ -12,11 +12,11 @@ from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of as selected_by
 from retinue.project.references import stage_names
 from retinue.project.scorecards import Scorecard, Stage, TenureStep, Values
-from retinue.warehouse import series as s
 from retinue.warehouse.conditions import holds
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.facts import Facts
-from retinue.warehouse.metrics import OK, STALE, Metrics, days_between
+from retinue.warehouse.facts.sources import Facts
+from retinue.warehouse.metrics import series as s
+from retinue.warehouse.metrics.kinds import OK, STALE, Metrics, days_between
 from retinue.warehouse.spine import Spine
 
 #: Attributes that describe the relationship itself and do not change with its course.

@@ -14,8 +14,8 @@ import ibis.expr.types as ir
 from retinue.errors import Problem, ProjectError, RetinueError
 from retinue.project.project import Project
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.hints import nearest
-from retinue.warehouse.raw import first_line
+from retinue.warehouse.reading.hints import nearest
+from retinue.warehouse.reading.raw import first_line
 
 Path = tuple[str | int, ...]
 

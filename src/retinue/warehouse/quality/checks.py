@@ -20,11 +20,15 @@ from retinue.project import conditions
 from retinue.project.metrics import MetricBase, Sql, closure
 from retinue.project.project import Project
 from retinue.project.sources import Column, Source
-from retinue.warehouse import accounts, facts, given, metrics, money, raw
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.findings import Findings, Path
-from retinue.warehouse.raw import Raw, first_line
-from retinue.warehouse.rows import Wanted, chosen, typed
+from retinue.warehouse.facts import accounts, money
+from retinue.warehouse.facts import sources as facts
+from retinue.warehouse.facts.rows import Wanted, chosen, typed
+from retinue.warehouse.metrics import given
+from retinue.warehouse.metrics import kinds as metrics
+from retinue.warehouse.quality.findings import Findings, Path
+from retinue.warehouse.reading import raw
+from retinue.warehouse.reading.raw import Raw, first_line
 
 #: Which declarations use a column of a source: source -> column -> their paths.
 Uses = dict[str, dict[str, list[Path]]]
@@ -36,7 +40,9 @@ def problems(engine: Engine, project: Project, today: date) -> list[Problem]:
     `today` is the last complete day. Errors are what would stop a run, or a declaration that
     cannot work; all else are warnings.
     """
-    from retinue.warehouse import quality_accounts, quality_feeds, quality_rows
+    from retinue.warehouse.quality import accounts as quality_accounts
+    from retinue.warehouse.quality import feeds as quality_feeds
+    from retinue.warehouse.quality import rows as quality_rows
 
     found = Findings(engine, project, today)
     usable = _metrics(found)
@@ -67,7 +73,7 @@ def _metrics(found: Findings) -> dict[str, MetricBase]:
     refused: set[str] = set()
     told = [name for name, metric in found.project.metrics.items() if isinstance(metric, Sql)]
     if told:
-        from retinue.warehouse import sandbox
+        from retinue.warehouse.metrics import sandbox
 
         found.told += sandbox.check(found.project)
     for name, metric in found.project.metrics.items():

@@ -13,12 +13,13 @@ import pyarrow as pa
 from retinue.errors import Place, Problem, SourceError
 from retinue.project.project import Project
 from retinue.project.sources import DATE_ATTRIBUTES, Clock, Column, Table
-from retinue.warehouse import clocks, histories, kinds, money, raw, values
-from retinue.warehouse.counts import Counts, rejection
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.kinds import Kind
-from retinue.warehouse.raw import ROW, Raw, reading
-from retinue.warehouse.rows import Wanted, as_it_was, chosen, typed
+from retinue.warehouse.facts import clocks, histories, kinds, money, values
+from retinue.warehouse.facts.counts import Counts, rejection
+from retinue.warehouse.facts.kinds import Kind
+from retinue.warehouse.facts.rows import Wanted, as_it_was, chosen, typed
+from retinue.warehouse.reading import raw
+from retinue.warehouse.reading.raw import ROW, Raw, reading
 
 #: Attributes that are names of things, whatever they look like.
 _NAMES = ("name", "owner", "territory", "segment", "parent")

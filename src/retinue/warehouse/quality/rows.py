@@ -12,14 +12,15 @@ import ibis.expr.types as ir
 from retinue.project.conditions import Comparison
 from retinue.project.rules import compared
 from retinue.project.sources import Source
-from retinue.warehouse import raw, values
 from retinue.warehouse.conditions import holds
-from retinue.warehouse.counts import Counts, rejections
-from retinue.warehouse.facts import OfSource
-from retinue.warehouse.findings import Findings, Path, share, such
-from retinue.warehouse.hints import nearest
-from retinue.warehouse.metrics import series_of
-from retinue.warehouse.raw import Raw
+from retinue.warehouse.facts import values
+from retinue.warehouse.facts.counts import Counts, rejections
+from retinue.warehouse.facts.sources import OfSource
+from retinue.warehouse.metrics.kinds import series_of
+from retinue.warehouse.quality.findings import Findings, Path, share, such
+from retinue.warehouse.reading import raw
+from retinue.warehouse.reading.hints import nearest
+from retinue.warehouse.reading.raw import Raw
 
 #: Copies among more rows than these are counted in a sample of rows, chosen by their values.
 _MOST_ROWS = 4_000_000

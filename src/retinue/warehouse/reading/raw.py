@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from retinue.errors import Place, SourceError
 from retinue.project.sources import Table
-from retinue.warehouse import databases, sheets, text
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.functions import json_fields, json_keys
-from retinue.warehouse.hints import nearest
+from retinue.warehouse.reading import databases, sheets, text
+from retinue.warehouse.reading.hints import nearest
 
 #: In a numbered table, the position of each row from 1, and the text of its line in JSON lines.
 ROW = "row number"

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from retinue.project.metrics import MetricBase, Pulse, Sql
 from retinue.project.project import Project
-from retinue.warehouse import series as s
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.facts import Facts, Wanted
+from retinue.warehouse.facts.sources import Facts, Wanted
+from retinue.warehouse.metrics import series as s
 from retinue.warehouse.spine import Spine
 
 
@@ -21,7 +21,7 @@ def wanted(
     """`needed`, and what the SQL among `metrics` reads; raises ProjectError where it is not allowed."""
     if not any(isinstance(metric, Sql) for metric in metrics.values()):
         return needed
-    from retinue.warehouse import sandbox
+    from retinue.warehouse.metrics import sandbox
 
     return sandbox.wanted(needed, metrics, project)
 
@@ -30,7 +30,7 @@ def reads(metrics: Mapping[str, MetricBase], project: Project) -> dict[str, tupl
     """Sources that the SQL of each such metric reads."""
     if not any(isinstance(metric, Sql) for metric in metrics.values()):
         return {}
-    from retinue.warehouse import sandbox
+    from retinue.warehouse.metrics import sandbox
 
     return {
         name: sandbox.sources(metric, project) for name, metric in metrics.items() if isinstance(metric, Sql)
@@ -55,7 +55,7 @@ def tables(
         if isinstance(metric, Pulse):
             ready[name] = _pulse(engine, grid, facts, metric.pulse, pulses)
         elif isinstance(metric, Sql):
-            from retinue.warehouse import sandbox
+            from retinue.warehouse.metrics import sandbox
 
             ready[name] = sandbox.metric(engine, project, grid, facts, metric)
     return ready

@@ -27,8 +27,8 @@ from retinue.project.metrics import MetricBase, Sql
 from retinue.project.project import Project
 from retinue.project.sources import Source
 from retinue.warehouse.engine import Engine, half_of_memory
-from retinue.warehouse.facts import Facts, Wanted
-from retinue.warehouse.sandbox_sql import (
+from retinue.warehouse.facts.sources import Facts, Wanted
+from retinue.warehouse.metrics.sandbox_sql import (
     ENDED,
     SPINE,
     Query,

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from retinue.errors import Place, SourceError
-from retinue.warehouse.hints import nearest
-from retinue.warehouse.text import named
+from retinue.warehouse.reading.hints import nearest
+from retinue.warehouse.reading.text import named
 
 SUFFIXES = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 

@@ -16,11 +16,10 @@ import pyarrow as pa
 from retinue.errors import Problem
 from retinue.project.project import Project
 from retinue.project.sources import Source, Table
-from retinue.warehouse import accounts, money, raw, values
-from retinue.warehouse.counts import Counts, rejection, rejections
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.raw import ROW, Raw, own_columns, reading
-from retinue.warehouse.rows import (
+from retinue.warehouse.facts import accounts, money, values
+from retinue.warehouse.facts.counts import Counts, rejection, rejections
+from retinue.warehouse.facts.rows import (
     Wanted,
     as_it_was,
     chosen,
@@ -29,6 +28,8 @@ from retinue.warehouse.rows import (
     typed,
     unique_key,
 )
+from retinue.warehouse.reading import raw
+from retinue.warehouse.reading.raw import ROW, Raw, own_columns, reading
 
 __all__ = ["Counts", "Facts", "Wanted", "load"]
 

@@ -20,10 +20,10 @@ from retinue.project import conditions
 from retinue.project import metrics as kinds
 from retinue.project.metrics import MetricBase, closure, feeds, needs, split
 from retinue.project.sources import Source
-from retinue.warehouse import series as s
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.facts import Wanted
-from retinue.warehouse.feeds import Deaths, Feed
+from retinue.warehouse.facts.sources import Wanted
+from retinue.warehouse.metrics import series as s
+from retinue.warehouse.metrics.feeds import Deaths, Feed
 from retinue.warehouse.spine import Spine
 
 #: States of a metric, as the engine keeps them. `stale`: the value of the day its feed died.

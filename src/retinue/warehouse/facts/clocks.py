@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 from retinue.errors import SourceError
 from retinue.project.sources import Clock
 from retinue.warehouse.functions import instant, local, parse_time
-from retinue.warehouse.raw import Raw
+from retinue.warehouse.reading.raw import Raw
 
 _DAY = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _WALL = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"

@@ -18,10 +18,10 @@ import ibis.expr.types as ir
 from retinue.project import conditions
 from retinue.project.project import Project
 from retinue.project.sources import Column, Source
-from retinue.warehouse import clocks, money, values
 from retinue.warehouse.conditions import holds
+from retinue.warehouse.facts import clocks, money, values
 from retinue.warehouse.functions import is_json_object, json_text, row_json
-from retinue.warehouse.raw import LINE, ROW, Raw, own_columns
+from retinue.warehouse.reading.raw import LINE, ROW, Raw, own_columns
 
 #: The day from which a person without a start date is known.
 ALWAYS = date(1900, 1, 1)

@@ -14,8 +14,8 @@ import sqlglot as sg
 
 from retinue.errors import Place, SourceError
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.hints import nearest
-from retinue.warehouse.sheets import as_text
+from retinue.warehouse.reading.hints import nearest
+from retinue.warehouse.reading.sheets import as_text
 
 _BATCH = 200_000
 

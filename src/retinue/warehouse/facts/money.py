@@ -13,10 +13,10 @@ import ibis.expr.types as ir
 from retinue.errors import Problem, SourceError
 from retinue.project.project import Project
 from retinue.project.sources import Column, Table
-from retinue.warehouse import clocks, values
-from retinue.warehouse import raw as tables
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.raw import Raw
+from retinue.warehouse.facts import clocks, values
+from retinue.warehouse.reading import raw as tables
+from retinue.warehouse.reading.raw import Raw
 
 _RATE = "decimal(18, 9)"
 

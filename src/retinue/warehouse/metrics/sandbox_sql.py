@@ -18,7 +18,7 @@ from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from retinue.errors import Place, Problem, ProjectError
 from retinue.project.sources import Source
-from retinue.warehouse.hints import nearest
+from retinue.warehouse.reading.hints import nearest
 
 # What it cannot parse it would tell on stderr; we refuse it.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)

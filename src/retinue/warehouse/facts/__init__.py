@@ -1,0 +1,1 @@
+"""Facts: tables typed, on the project's days and accounts."""

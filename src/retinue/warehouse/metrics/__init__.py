@@ -1,0 +1,1 @@
+"""Metrics: a number per account and date, from facts."""

@@ -1,0 +1,1 @@
+"""Scores: from metrics to points, components and computed scores."""
