@@ -7,6 +7,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from sqlalchemy import update
+
+from retinue.store.tables import current
+from retinue.workspace import open_workspace
+from tests.cli.conftest import Retinue
 
 ROW = {
     "type": "object",
@@ -137,3 +142,10 @@ def test_a_broken_scorecard_hides_no_published_score(retinue, own):
     (own / "scorecards.yaml").write_text("scorecard: [", encoding="utf-8")
     assert "A-04" in retinue("accounts", "-C", own).stdout
     assert "an invoice is overdue" in retinue("explain", "A-04", "-C", own).stdout
+
+
+def test_a_column_that_no_account_fills_is_left_out(retinue: Retinue, own: Path) -> None:
+    assert "ARR" in retinue("accounts", "-C", str(own)).output.splitlines()[0]
+    with open_workspace(own, {}).store.write() as connection:
+        connection.execute(update(current).values(arr=None))
+    assert "ARR" not in retinue("accounts", "-C", str(own)).output.splitlines()[0]

@@ -12,8 +12,11 @@ from retinue.words import SHAPES, WORDS, grade, share, shown
 def account_table(
     page: Page, rows: Sequence[CurrentRow], grades: Mapping[str, float], days: int, currency: str | None
 ) -> Table:
-    """One line per account; on a narrow terminal what matters least is left out."""
+    """One line per account; what no account has, and on a narrow terminal what matters least, is left out."""
     named = any(row.name for row in rows)
+    paying = any(row.arr is not None for row in rows)
+    renewing = any(row.renews_on for row in rows)
+    owned = any(row.owner for row in rows)
     columns = [
         Column("account", least=8),
         *([Column("name", least=14)] if named else []),
@@ -23,10 +26,10 @@ def account_table(
         Column(f"{days} d", right=True),
         *([Column("13 weeks", rank=3)] if page.unicode else []),
         Column("reason", least=28),
-        Column(f"ARR {currency}" if currency else "ARR", right=True, rank=1),
-        Column("renewal", rank=4),
+        *([Column(f"ARR {currency}" if currency else "ARR", right=True, rank=1)] if paying else []),
+        *([Column("renewal", rank=4)] if renewing else []),
         Column("coverage", right=True, rank=5),
-        Column("owner", least=12, rank=6),
+        *([Column("owner", least=12, rank=6)] if owned else []),
     ]
     table = Table(columns)
     for row in rows:
@@ -40,10 +43,10 @@ def account_table(
             moved(delta),
             *([styled(sparkline(row.sparkline), COLOURS.get(row.band, ""))] if page.unicode else []),
             row.reason or "-",
-            money(row.arr),
-            row.renews_on.isoformat() if row.renews_on else "-",
+            *([money(row.arr)] if paying else []),
+            *([row.renews_on.isoformat() if row.renews_on else "-"] if renewing else []),
             share(row.coverage),
-            row.owner or "-",
+            *([row.owner or "-"] if owned else []),
         )
     return table
 

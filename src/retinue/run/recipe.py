@@ -267,8 +267,11 @@ def _counts(counts: Any) -> dict[str, int]:
 
 
 def _reasons(rejected: pa.Table) -> dict[str, dict[str, int]]:
-    """Rows by source and kind of reason; what differs from row to row (in quotes) is left out."""
-    kinds = pc.replace_substring_regex(rejected["reason"], r'"[^"]*"', "…")
+    """Rows by source and kind of reason; what differs from row to row (in quotes) is left out.
+
+    From the first quote to the last: a value may have quotes of its own.
+    """
+    kinds = pc.replace_substring_regex(rejected["reason"], r'(?s)".*"', "…")
     table = pa.table({"source": rejected["source"], "reason": kinds})
     found: dict[str, dict[str, int]] = {}
     counted = table.group_by(["source", "reason"]).aggregate([([], "count_all")])
