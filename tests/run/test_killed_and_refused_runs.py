@@ -22,7 +22,7 @@ from tests.run.small import D, account, company, level
 PEOPLE = [account(f"a{n}") for n in range(20)]
 LEVELS = [level(f"a{n}", D + day * DAY, 5 * ((n * 7 + day * 3) % 20)) for n in range(20) for day in range(6)]
 
-#: A run in a process of its own; it says when it has begun, and when it is done.
+#: A run in a process of its own; it says when it has begun, when it holds the lock, and when it is done.
 PROGRAM = """
 import sys
 from datetime import datetime
@@ -31,7 +31,12 @@ from retinue.workspace import open_workspace
 import retinue.warehouse.compute, retinue.warehouse.tables, retinue.store.publish
 workspace = open_workspace(sys.argv[1], {})
 print("begun", flush=True)
-run(workspace, now=datetime.fromisoformat(sys.argv[2]))
+held = []
+def tell(what, part):
+    if not held:
+        held.append(what)
+        print("holding", flush=True)
+run(workspace, now=datetime.fromisoformat(sys.argv[2]), progress=tell)
 print("done", flush=True)
 """
 
@@ -128,6 +133,8 @@ def test_a_run_can_wait_for_the_other_one(published: Path) -> None:
     with _child(published, D + 2 * DAY) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "begun\n"
+        # Only then: the child itself does not wait, and would be refused.
+        assert child.stdout.readline() == "holding\n"
         result = score(published, D + 2 * DAY, wait=120)
         assert child.wait() == 0
     assert result.dates == (D + 2 * DAY,)

@@ -179,8 +179,8 @@ class _Value:
 def _details(engine: Engine, computed: Computed, wanted: set[str]) -> dict[str, dict[Key, dict[str, Any]]]:
     """Metrics, components and measures by account and date, where any is asked for."""
     found: dict[str, dict[Key, dict[str, Any]]] = {}
-    for name, reader in tables.monthly(engine, computed) if wanted else ():
-        rows = reader.read_all().to_pylist()
+    for name, pieces in tables.monthly(engine, computed) if wanted else ():
+        rows = [row for piece in pieces for row in piece.to_pylist()]
         for row in rows if name in wanted else ():
             here = found.setdefault(name, {}).setdefault((row["account_id"], row["as_of"]), {})
             if name == "components":

@@ -229,6 +229,8 @@ def overridden(
     Under an override the band is the plain band of the effective number. A later statement of
     the same kind replaces an earlier one; a floor follows what is set, and a cap beats a floor.
     """
+    if not overrides.num_rows:
+        return new
     effective, touched = new.published.copy(), np.zeros(len(new), bool)
     spoken = sorted(overrides.to_pylist(), key=lambda row: (row["said_at"], row["id"]))
     for kind in ("set", "floor", "cap"):

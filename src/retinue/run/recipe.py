@@ -192,8 +192,8 @@ def _run(
         with Months(writer) as months:
             for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
                 months.write(name, [table])
-            for number, (name, reader) in enumerate(tables.monthly(engine, computed)):
-                months.write(name, map(pa.Table.from_batches, ([batch] for batch in reader)))
+            for number, (name, pieces) in enumerate(tables.monthly(engine, computed)):
+                months.write(name, pieces)
                 tell(f"writing {name}", 0.7 + 0.05 * (number + 1))
         writer.write("curves", past.curves_with(computed.curves))
         today = complete_day(project, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import ibis
@@ -14,7 +15,7 @@ from ibis import _
 from retinue.project.sources import Source
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
-from retinue.warehouse.metrics.kinds import state_name
+from retinue.warehouse.metrics.kinds import STATES, state_name
 from retinue.warehouse.scores import score as scores
 
 #: How far back the timeline goes, in days.
@@ -64,137 +65,155 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     )
 
 
-def monthly(engine: Engine, computed: Computed) -> Iterator[tuple[str, pa.RecordBatchReader]]:
+@dataclass(frozen=True)
+class _Detail:
+    """A table as numbers, and what its codes stand for.
+
+    `rows` has ix, pos, and perhaps `rank`, which orders like the texts of the key. `texts` maps
+    a column of the result to the column of its code and the values by code. Sorting and moving
+    numbers is much quicker than sorting and moving text.
+    """
+
+    rows: ir.Table
+    texts: dict[str, tuple[str, pa.Array]]
+
+    def named(self, numbers: pa.Table) -> pa.Table:
+        """`numbers` with texts in place of codes."""
+        codes = {"ix", "pos", "rank", "month", *(code for code, _ in self.texts.values())}
+        told = {
+            name: values.take(numbers[code].combine_chunks()) for name, (code, values) in self.texts.items()
+        }
+        rest = {
+            name.removeprefix("attribute "): numbers[name]
+            for name in numbers.column_names
+            if name not in codes
+        }
+        return pa.table({**told, **rest})
+
+
+def monthly(engine: Engine, computed: Computed) -> Iterator[tuple[str, Iterator[pa.Table]]]:
     """The detail of all asked dates: components, measures, metrics, accounts, one after another.
 
-    Each reader is in order of month, and of the table's key within it. It must be read to its
-    end before the next is asked for: they share the engine's connection.
+    Each comes in pieces, in order of month, and of the table's key within it. It must be read to
+    its end before the next is asked for: they share the engine's connection.
     """
-    yield "components", _by_month(engine, _components(computed), "part")
-    yield "measures", _by_month(engine, _measures(computed), "rank")
-    yield "metrics", _by_month(engine, _metrics(computed), "rank")
-    yield "accounts", _by_month(engine, _accounts(computed))
+    keys = _key_texts(engine, computed)
+    for name, detail in (
+        ("components", _components(computed, keys)),
+        ("measures", _measures(computed, keys)),
+        ("metrics", _metrics(computed, keys)),
+        ("accounts", _accounts(computed, keys)),
+    ):
+        yield name, _by_month(engine, computed, detail)
 
 
-def _by_month(engine: Engine, table: ir.Table, rank: str | None = None) -> pa.RecordBatchReader:
-    """Sorted by numbers that order like the texts of the key, which is much quicker."""
-    month = table.as_of.year() * 12 + table.as_of.month()
-    ordered = table.order_by([month, table.ix, table.as_of, *([table[rank]] if rank else [])])
-    return engine.stream(ordered.drop("ix", *([rank] if rank else [])))
+def _by_month(engine: Engine, computed: Computed, detail: _Detail) -> Iterator[pa.Table]:
+    dates = computed.spine.dates
+    months = ibis.memtable(
+        pa.table(
+            {
+                "pos": pa.array(range(len(dates)), pa.int32()),
+                "month": pa.array([day.year * 12 + day.month for day in dates], pa.int32()),
+            }
+        )
+    )
+    table = detail.rows.join(months, "pos")
+    order = [name for name in ("month", "ix", "pos", "rank") if name in table.columns]
+    for batch in engine.stream(table.order_by(order)):
+        yield detail.named(pa.Table.from_batches([batch]))
 
 
 def on_date(engine: Engine, computed: Computed, pos: int) -> dict[str, pa.Table]:
     """Components and accounts of one date, sorted by account."""
+    keys = _key_texts(engine, computed)
+    told = {}
+    for name, detail in (
+        ("components", _components(computed, keys)),
+        ("accounts", _accounts(computed, keys)),
+    ):
+        order = [column for column in ("ix", "rank") if column in detail.rows.columns]
+        told[name] = detail.named(engine.arrow(detail.rows.filter(_.pos == pos).order_by(order)))
+    return told
+
+
+def _key_texts(engine: Engine, computed: Computed) -> dict[str, tuple[str, pa.Array]]:
+    accounts = engine.arrow(computed.facts.accounts.select("ix", "account_id").order_by("ix"))
     return {
-        name: engine.arrow(
-            table.filter(table.as_of == ibis.literal(computed.spine.dates[pos]))
-            .order_by("ix")
-            .drop("ix", *(["part"] if name == "components" else []))
-        )
-        for name, table in (("components", _components(computed)), ("accounts", _accounts(computed)))
+        "account_id": ("ix", accounts["account_id"].combine_chunks()),
+        "as_of": ("pos", pa.array(computed.spine.dates, pa.date32())),
     }
 
 
-def _components(computed: Computed) -> ir.Table:
-    table = _keyed(computed, computed.scored.components).join(scores.parts(computed.measures), "part")
-    return table.select("ix", "account_id", "as_of", "part", "component", "points", "weight", "contribution")
+def _components(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
+    names = pa.array(scores.component_names(computed.measures), pa.string())
+    rows = computed.scored.components.rename(rank="part")
+    return _Detail(rows, {**keys, "component": ("rank", names)})
 
 
-def _keyed(computed: Computed, table: ir.Table) -> ir.Table:
-    """`table` (ix, pos) with account_id and as_of."""
-    dates = ibis.memtable(
-        pa.table(
-            {
-                "pos": pa.array(range(len(computed.spine.dates)), pa.int32()),
-                "as_of": pa.array(computed.spine.dates, pa.date32()),
-            }
-        )
-    )
-    accounts = computed.facts.accounts.select("ix", "account_id")
-    return table.join(accounts, "ix").join(dates, "pos")
-
-
-def _measures(computed: Computed) -> ir.Table:
-    table = _keyed(computed, computed.scored.measures)
-    table = table.join(scores.named(computed.measures), ["formula", "number"])
-    cohorts = computed.cohorts
-    where = ibis.memtable(
-        pa.table(
-            {
-                "curve": pa.array(list(cohorts), pa.int32()),
-                "cohort": pa.array([cohort for cohort, _ in cohorts.values()], pa.string()),
-                "reference": pa.array([quarter for _, quarter in cohorts.values()], pa.date32()),
-            }
-        )
-    )
-    table = table.left_join(where, "curve").drop("curve_right")
-    return table.select(
-        "ix",
-        "account_id",
-        "as_of",
-        "component",
-        "metric",
-        "value",
-        "age_days",
-        "points",
-        "weight",
-        "contribution",
-        "cohort",
-        "reference",
-        "rank",
-        state=state_name(table.state),
+def _measures(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
+    pairs = scores.measure_names(computed.measures)
+    ranks = scores.named(computed.measures).select("formula", "number", "rank")
+    rows = computed.scored.measures.join(ranks, ["formula", "number"]).drop("formula", "number", "part")
+    curves = range(1 + max(computed.cohorts, default=-1))
+    cohorts = [computed.cohorts.get(curve, (None, None)) for curve in curves]
+    # The last code stands for curves without a cohort.
+    code = ibis.ifelse(rows.curve.isin(list(computed.cohorts)), rows.curve, len(cohorts))
+    return _Detail(
+        rows.mutate(curve=ibis.coalesce(code, len(cohorts)).cast("int32")),
+        {
+            **keys,
+            "component": ("rank", pa.array([component for component, _metric in pairs], pa.string())),
+            "metric": ("rank", pa.array([metric for _component, metric in pairs], pa.string())),
+            "state": ("state", pa.array(STATES, pa.string())),
+            "cohort": ("curve", pa.array([*(cohort for cohort, _quarter in cohorts), None], pa.string())),
+            "reference": ("curve", pa.array([*(quarter for _cohort, quarter in cohorts), None], pa.date32())),
+        },
     )
 
 
-def _metrics(computed: Computed) -> ir.Table:
+def _metrics(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
+    """The project's metrics; those of old formulas (`name@fingerprint`) are not published."""
     wide = computed.values.table.filter(_.pos.isin(list(computed.positions)))
+    names = sorted(name for name in computed.values.number if "@" not in name)
     parts = [
-        wide.select(
-            "ix",
-            "pos",
-            metric=ibis.literal(name),
-            rank=ibis.literal(rank, "int16"),
-            value=wide[f"v{n}"],
-            told=wide[f"s{n}"],
-        )
-        for rank, (name, n) in enumerate(sorted(computed.values.number.items()))
-        if "@" not in name
+        wide.select("ix", "pos", rank=ibis.literal(rank, "int16"), value=wide[f"v{n}"], state=wide[f"s{n}"])
+        for rank, n in enumerate(computed.values.number[name] for name in names)
     ]
     if not parts:
-        told = {
-            "metric": ibis.literal(""),
-            "rank": ibis.null("int16"),
-            "value": ibis.null("float64"),
-            "told": ibis.null("int8"),
-        }
-        parts = [wide.select("ix", "pos", **told).limit(0)]
-    table = _keyed(computed, parts[0] if len(parts) == 1 else ibis.union(*parts))
-    return table.select("ix", "account_id", "as_of", "rank", "metric", "value", state=state_name(table.told))
+        nothing = {"rank": ibis.null("int16"), "value": ibis.null("float64"), "state": ibis.null("int8")}
+        parts = [wide.select("ix", "pos", **nothing).limit(0)]
+    return _Detail(
+        parts[0] if len(parts) == 1 else ibis.union(*parts),
+        {
+            **keys,
+            "metric": ("rank", pa.array(names, pa.string())),
+            "state": ("state", pa.array(STATES, pa.string())),
+        },
+    )
 
 
-def _accounts(computed: Computed) -> ir.Table:
-    around = computed.around.filter(_.pos.isin(list(computed.positions))).drop("as_of")
-    staged = computed.rows.select("ix", "pos", "stage")
-    table = _keyed(computed, around.join(staged, ["ix", "pos"]))
+def _accounts(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
+    around = computed.around.filter(_.pos.isin(list(computed.positions)))
+    table = around.join(computed.rows.select("ix", "pos", "stage"), ["ix", "pos"])
     if computed.looked is not None:
-        before = computed.looked.mutate(looked=True)
-        table = table.left_join(before, ["account_id", "as_of"]).drop("account_id_right", "as_of_right")
+        ids = computed.facts.accounts.select("ix", "account_id")
+        before = computed.looked.join(ids, "account_id").select("ix", "as_of", looked=True)
+        table = table.left_join(before, ["ix", "as_of"]).drop("ix_right", "as_of_right")
     else:
         table = table.mutate(looked=False)
     attributes = {c[2:]: table[c] for c in table.columns if c.startswith("a_")}
     day = computed.observed_on
     observed = table.as_of == ibis.literal(day) if day else ibis.literal(False)
-    observed = observed | ibis.coalesce(table.looked, False)
-    return table.select(
+    rows = table.select(
         "ix",
-        "account_id",
-        "as_of",
+        "pos",
         "stage",
         "assumed",
-        observed=observed,
+        observed=observed | ibis.coalesce(table.looked, False),
         tenure_days=table.tenure,
-        **attributes,
+        **{f"attribute {name}": value for name, value in attributes.items()},
     )
+    return _Detail(rows, keys)
 
 
 def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: bool = False) -> pa.Table:
@@ -227,7 +246,10 @@ def bridges(engine: Engine, computed: Computed) -> pa.Table | None:
     else:
         empty = ibis.null("float64")
         links = links.mutate(old_computed=empty, old_base=empty, old_adjustment=empty)
-    return engine.arrow(_keyed(computed, links).order_by("ix", "pos"))
+    told = engine.arrow(links.order_by("ix", "pos"))
+    for name, (code, values) in _key_texts(engine, computed).items():
+        told = told.append_column(name, values.take(told[code].combine_chunks()))
+    return told
 
 
 def timeline(engine: Engine, computed: Computed, sources: Mapping[str, Source], last: date) -> pa.Table:

@@ -98,7 +98,7 @@ def measures_table(measures: Sequence[Placed]) -> pa.Table:
 
 def _parts(measures: Sequence[Placed]) -> list[int]:
     """The place of each measure's component among all names of components, in text order."""
-    order = {name: n for n, name in enumerate(sorted({p.component for p in measures}))}
+    order = {name: n for n, name in enumerate(component_names(measures))}
     return [order[p.component] for p in measures]
 
 
@@ -214,10 +214,19 @@ def _components(measures: ir.Table) -> ir.Table:
     return sums.mutate(points=sums.contribution / weight)
 
 
+def measure_names(placed: Sequence[Placed]) -> list[tuple[str, str]]:
+    """All (component, metric), in text order."""
+    return sorted({(p.component, p.metric) for p in placed})
+
+
+def component_names(placed: Sequence[Placed]) -> list[str]:
+    """All components, in text order; `part` is a place among them."""
+    return sorted({p.component for p in placed})
+
+
 def named(placed: Sequence[Placed]) -> ir.Table:
     """Names by formula and number: component, metric, and `rank`, their place in text order."""
-    pairs = sorted({(p.component, p.metric) for p in placed})
-    rank = {pair: n for n, pair in enumerate(pairs)}
+    rank = {pair: n for n, pair in enumerate(measure_names(placed))}
     return ibis.memtable(
         pa.table(
             {
@@ -232,8 +241,8 @@ def named(placed: Sequence[Placed]) -> ir.Table:
 
 
 def parts(placed: Sequence[Placed]) -> ir.Table:
-    """Names of components by `part`, their place in text order."""
-    names = sorted({p.component for p in placed})
+    """Names of components by `part`."""
+    names = component_names(placed)
     return ibis.memtable(
         pa.table({"part": pa.array(range(len(names)), pa.int8()), "component": pa.array(names, pa.string())})
     )
