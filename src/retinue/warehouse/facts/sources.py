@@ -102,121 +102,105 @@ def source(
     """The rows of one source, about the accounts `people`; raises SourceError."""
     declared = project.sources[name]
     keys, problems = _keys(engine, project, declared, people, f"source {name}")
-    facts, counts, bad = _load(engine, project, name, chosen(table, declared), wanted, keys, rates)
+    loading = _Loading(engine, project, name, chosen(table, declared), wanted, keys, rates)
+    facts, counts, bad = loading.load()
     return OfSource(facts, counts, bad, problems)
 
 
-def _load(
-    engine: Engine,
-    project: Project,
-    name: str,
-    table: Raw,
-    wanted: Wanted,
-    keys: ir.Table,
-    rates: money.Rates,
-) -> tuple[ir.Table, Counts, list[ir.Table]]:
-    source = project.sources[name]
-    staged = typed(table, source, wanted, project, rates)
-    joined = staged.left_join(keys, staged.key == keys.key_of)
-    with reading(table):
-        usable = joined.sound & joined.ix.notnull()
-        same = same_as_day(table, source)
-        whole = engine.store(name, joined.mutate(sound=usable).drop("key", "key_of", *same))
-    told = engine.arrow(whole.aggregate(read=whole.count(), sound=whole.sound.cast("int64").sum()))
-    read, sound = told["read"][0].as_py(), told["sound"][0].as_py() or 0
-    facts = whole.drop("sound")
-    bad: list[ir.Table] = []
-    if sound < read:
-        bad.append(_wrong(table, source, wanted, project, keys, rates))
-        facts = whole.filter(whole.sound).drop("sound")
-    if source.unique:
-        facts, copies = _once(engine, table, source, facts, wanted, project, keys, rates)
-        bad += [copies] if copies is not None else []
-    if bad:
-        facts = engine.store(name, facts)
-        engine.drop(whole)
-    facts = facts.mutate(**{column: facts[of].cast(kind) for column, (of, kind) in same.items()})
-    broken = table.broken()
-    rejected = [rejection(engine, name, broken)] if broken else []
-    lost = 0
-    if bad:
-        kept = engine.store("rejected", _shown(table, ibis.union(*bad) if len(bad) > 1 else bad[0], name))
-        lost = engine.arrow(kept.aggregate(n=kept.count()))["n"][0].as_py()
-        rejected.append(kept)
-    lost += len(broken)
-    return facts, Counts(read + len(broken), read + len(broken) - lost, lost), rejected
+@dataclass(frozen=True)
+class _Loading:
+    """One source on its way to facts: its table, what is wanted of it, and whose rows count."""
 
+    engine: Engine
+    project: Project
+    name: str
+    table: Raw
+    wanted: Wanted
+    keys: ir.Table
+    rates: money.Rates
 
-def _explained(
-    table: Raw,
-    source: Source,
-    wanted: Wanted,
-    project: Project,
-    keys: ir.Table,
-    rates: money.Rates,
-) -> ir.Table:
-    """Numbered rows typed again, each unsound one with its reason, and with `ix`."""
-    staged = typed(table, source, wanted, project, rates, explain=True)
-    joined = staged.left_join(keys, staged.key == keys.key_of)
-    led = "leads to no account" if source.via else "is not an account"
-    orphan = ibis.literal(f'{source.account} "') + joined.key + ibis.literal(f'" {led}')
-    unknown = ibis.ifelse(joined.ix.isnull(), orphan, ibis.null("string"))
-    return joined.mutate(reason=ibis.coalesce(joined.reason, unknown))
+    @property
+    def source(self) -> Source:
+        return self.project.sources[self.name]
 
+    def load(self) -> tuple[ir.Table, Counts, list[ir.Table]]:
+        """Typed facts, how many rows they are, and the rejected rows."""
+        table, source, engine = self.table, self.source, self.engine
+        staged = typed(table, source, self.wanted, self.project, self.rates)
+        joined = staged.left_join(self.keys, staged.key == self.keys.key_of)
+        with reading(table):
+            usable = joined.sound & joined.ix.notnull()
+            same = same_as_day(table, source)
+            whole = engine.store(self.name, joined.mutate(sound=usable).drop("key", "key_of", *same))
+        told = engine.arrow(whole.aggregate(read=whole.count(), sound=whole.sound.cast("int64").sum()))
+        read, sound = told["read"][0].as_py(), told["sound"][0].as_py() or 0
+        facts = whole.drop("sound")
+        bad: list[ir.Table] = []
+        if sound < read:
+            bad.append(self._wrong())
+            facts = whole.filter(whole.sound).drop("sound")
+        if source.unique:
+            facts, copies = self._once(facts)
+            bad += [copies] if copies is not None else []
+        if bad:
+            facts = engine.store(self.name, facts)
+            engine.drop(whole)
+        facts = facts.mutate(**{column: facts[of].cast(kind) for column, (of, kind) in same.items()})
+        broken = table.broken()
+        rejected = [rejection(engine, self.name, broken)] if broken else []
+        lost = len(broken)
+        if bad:
+            kept = engine.store("rejected", self._shown(ibis.union(*bad) if len(bad) > 1 else bad[0]))
+            lost += engine.arrow(kept.aggregate(n=kept.count()))["n"][0].as_py()
+            rejected.append(kept)
+        read += len(broken)
+        return facts, Counts(read, read - lost, lost), rejected
 
-def _wrong(
-    table: Raw,
-    source: Source,
-    wanted: Wanted,
-    project: Project,
-    keys: ir.Table,
-    rates: money.Rates,
-) -> ir.Table:
-    """Rows that cannot be used: row, reason."""
-    numbered = replace(table, table=table.numbered())
-    told = _explained(numbered, source, wanted, project, keys, rates)
-    return told.filter(told.reason.notnull()).select("row", "reason")
+    def _explained(self, numbered: ir.Table) -> ir.Table:
+        """Numbered rows typed again, each unsound one with its reason, and with `ix`."""
+        table, source = replace(self.table, table=numbered), self.source
+        staged = typed(table, source, self.wanted, self.project, self.rates, explain=True)
+        joined = staged.left_join(self.keys, staged.key == self.keys.key_of)
+        led = "leads to no account" if source.via else "is not an account"
+        orphan = ibis.literal(f'{source.account} "') + joined.key + ibis.literal(f'" {led}')
+        unknown = ibis.ifelse(joined.ix.isnull(), orphan, ibis.null("string"))
+        return joined.mutate(reason=ibis.coalesce(joined.reason, unknown))
 
+    def _wrong(self) -> ir.Table:
+        """Rows that cannot be used: row, reason."""
+        told = self._explained(self.table.numbered())
+        return told.filter(told.reason.notnull()).select("row", "reason")
 
-def _once(
-    engine: Engine,
-    table: Raw,
-    source: Source,
-    sound: ir.Table,
-    wanted: Wanted,
-    project: Project,
-    keys: ir.Table,
-    rates: money.Rates,
-) -> tuple[ir.Table, ir.Table | None]:
-    """Each row of a unique key once, and the further copies (row, reason), None without any.
+    def _once(self, sound: ir.Table) -> tuple[ir.Table, ir.Table | None]:
+        """Each row of a unique key once, and the further copies (row, reason), None without any.
 
-    Copies are few: only the rows of repeated keys are read again, to tell them apart.
-    """
-    counted = sound.filter(sound.u.notnull()).group_by("u").aggregate(n=ibis._.count())
-    repeated = engine.store("repeated", counted.filter(counted.n > 1).select(repeated=counted.u))
-    if not engine.arrow(repeated.aggregate(n=repeated.count()))["n"][0].as_py():
-        return sound.drop("u"), None
-    numbered = replace(table, table=table.numbered())
-    keyed = numbered.table.mutate(**{" key": unique_key(numbered, source)})
-    again = keyed.semi_join(repeated, keyed[" key"] == repeated.repeated).drop(" key")
-    told = _explained(replace(table, table=again), source, wanted, project, keys, rates)
-    copies = engine.store("copies", numbered_copies(told.filter(told.reason.isnull())))
-    columns = [column for column in sound.columns if column != "u"]
-    first = copies.filter(copies.copy == 0).select(*columns)
-    alone = sound.anti_join(repeated, sound.u == repeated.repeated).select(*columns)
-    reason = ibis.literal(f'duplicate of {", ".join(source.unique)} "') + copies.u + ibis.literal('"')
-    further = copies.mutate(reason=reason).filter(copies.copy > 0).select("row", "reason")
-    return ibis.union(alone, first), further
+        Copies are few: only the rows of repeated keys are read again, to tell them apart.
+        """
+        counted = sound.filter(sound.u.notnull()).group_by("u").aggregate(n=ibis._.count())
+        repeated = self.engine.store("repeated", counted.filter(counted.n > 1).select(repeated=counted.u))
+        if not self.engine.arrow(repeated.aggregate(n=repeated.count()))["n"][0].as_py():
+            return sound.drop("u"), None
+        numbered = replace(self.table, table=self.table.numbered())
+        keyed = numbered.table.mutate(**{" key": unique_key(numbered, self.source)})
+        again = keyed.semi_join(repeated, keyed[" key"] == repeated.repeated).drop(" key")
+        told = self._explained(again)
+        copies = self.engine.store("copies", numbered_copies(told.filter(told.reason.isnull())))
+        columns = [column for column in sound.columns if column != "u"]
+        first = copies.filter(copies.copy == 0).select(*columns)
+        alone = sound.anti_join(repeated, sound.u == repeated.repeated).select(*columns)
+        key = ", ".join(self.source.unique)
+        reason = ibis.literal(f'duplicate of {key} "') + copies.u + ibis.literal('"')
+        further = copies.mutate(reason=reason).filter(copies.copy > 0).select("row", "reason")
+        return ibis.union(alone, first), further
 
-
-def _shown(table: Raw, bad: ir.Table, name: str) -> ir.Table:
-    """Rejected rows (row, reason) with what they hold."""
-    numbered = table.numbered()
-    # Names with blanks of their own: the table's columns may have any name.
-    told = bad.select(**{" row": bad.row, " reason": bad.reason})
-    met = numbered.join(told, numbered[ROW] == told[" row"])
-    shown = as_it_was(met, own_columns(numbered))
-    return met.select(source=ibis.literal(name), row=met[" row"], reason=met[" reason"], raw=shown)
+    def _shown(self, bad: ir.Table) -> ir.Table:
+        """Rejected rows (row, reason) with what they hold."""
+        numbered = self.table.numbered()
+        # Names with blanks of their own: the table's columns may have any name.
+        told = bad.select(**{" row": bad.row, " reason": bad.reason})
+        met = numbered.join(told, numbered[ROW] == told[" row"])
+        shown = as_it_was(met, own_columns(numbered))
+        return met.select(source=ibis.literal(self.name), row=met[" row"], reason=met[" reason"], raw=shown)
 
 
 def _keys(

@@ -28,17 +28,8 @@ from retinue.project.project import Project
 from retinue.project.sources import Source
 from retinue.warehouse.engine import Engine, half_of_memory
 from retinue.warehouse.facts.sources import Facts, Wanted
-from retinue.warehouse.metrics.sandbox_sql import (
-    ENDED,
-    SPINE,
-    Query,
-    problems,
-    read,
-    resolved,
-    runnable,
-    spine_of,
-    table_of,
-)
+from retinue.warehouse.metrics.sandbox_run import runnable, spine_of, table_of
+from retinue.warehouse.metrics.sandbox_sql import ENDED, SPINE, Query, problems, read, resolved
 from retinue.warehouse.spine import Spine
 
 __all__ = ["check", "metric", "problems", "sources", "wanted"]
