@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retinue.insight.stability import KINDS, NO_DAY, NOT_SCORED, Days, Folded, Rules, State, fold, plain_band
-from retinue.project.project import Formula, Project
+from retinue.project.project import Project
 from retinue.project.scorecards import BANDS, Scorecard
 
 Array = NDArray[Any]
@@ -324,10 +324,6 @@ def transitions(before: History, new: History, folded: Folded) -> Transitions:
         to_band=np.concatenate([folded.to_band[at], band[by_person]])[order],
         since=np.concatenate([folded.since[at], earlier_day[by_person]])[order],
     )
-
-
-def cards_of(formulas: Mapping[str, Formula], fingerprints: Sequence[str]) -> list[Scorecard]:
-    return [formulas[fingerprint].scorecard for fingerprint in fingerprints]
 
 
 def first_day_without(expires_on: date | None) -> date | None:
