@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retinue.insight.drivers import WHOLE, ChangeDrivers, Legs, Rows, chain
 from retinue.insight.stability import NO_DAY
-from retinue.run.layers import History
+from retinue.run.layers import History, floats_of, keys
 
 Array = NDArray[Any]
 
@@ -75,9 +75,9 @@ def changes(
     place0, place1 = _places(snapshots, ix, start), _places(snapshots, ix, end)
 
     # Each change is one leg, and one more for every bridge on the way.
-    at = _keys(bridges.ix, bridges.day)
-    low = np.searchsorted(at, _keys(ix, start), side="right")
-    high = np.searchsorted(at, _keys(ix, end), side="right")
+    at = keys(bridges.ix, bridges.day)
+    low = np.searchsorted(at, keys(ix, start), side="right")
+    high = np.searchsorted(at, keys(ix, end), side="right")
     crossed = high - low
     legs = crossed + 1
     first = (
@@ -136,12 +136,8 @@ def changes(
     return Changes(ChangeDrivers(numbers[found.change], found.kind, found.key, found.points), names)
 
 
-def _keys(ix: Array, day: Array) -> Array:
-    return ix.astype(np.int64) * 2**32 + (day.astype(np.int64) + 2**31)
-
-
 def _places(snapshots: History, ix: Array, day: Array) -> Array:
-    return np.searchsorted(_keys(snapshots.ix, snapshots.day), _keys(ix, day))
+    return np.searchsorted(keys(snapshots.ix, snapshots.day), keys(ix, day))
 
 
 def _measures(
@@ -157,16 +153,16 @@ def _measures(
     pairs = sorted(set(zip(names["component"].to_pylist(), names["metric"].to_pylist(), strict=True)))
     number = {pair: n for n, pair in enumerate(pairs)}
 
-    def keys(found: pa.Table) -> Array:
+    def numbered(found: pa.Table) -> Array:
         told = zip(found["component"].to_pylist(), found["metric"].to_pylist(), strict=True)
         return np.fromiter((number[pair] for pair in told), np.int64, found.num_rows)
 
     of_snapshot = np.searchsorted(
-        _keys(snapshots.ix[wanted], snapshots.day[wanted]), _keys(_ints(table["ix"]), _ints(table["day"]))
+        keys(snapshots.ix[wanted], snapshots.day[wanted]), keys(_ints(table["ix"]), _ints(table["day"]))
     )
-    sides = _Side(of_snapshot, keys(table), _floats(table["points"]), _floats(table["weight"]))
+    sides = _Side(of_snapshot, numbered(table), floats_of(table["points"]), floats_of(table["weight"]))
     of_bridge = np.searchsorted(crossed, _ints(before["bridge"]))
-    olds = _Side(of_bridge, keys(before), _floats(before["points"]), _floats(before["weight"]))
+    olds = _Side(of_bridge, numbered(before), floats_of(before["points"]), floats_of(before["weight"]))
     start = sides.spread(np.searchsorted(wanted, opened), np.arange(len(opened)))
     main = np.flatnonzero(old < 0)
     through = np.flatnonzero(old >= 0)
@@ -206,7 +202,3 @@ class _Side:
 
 def _ints(column: pa.ChunkedArray) -> Array:
     return np.asarray(column.to_numpy(zero_copy_only=False), np.int64)
-
-
-def _floats(column: pa.ChunkedArray) -> Array:
-    return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

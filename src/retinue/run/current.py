@@ -18,7 +18,7 @@ from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
 from retinue.run.changes import Changes
 from retinue.run.history import New
-from retinue.run.layers import History, day_number
+from retinue.run.layers import History, dates_array, day_number, keys, numbers_array
 
 Array = NDArray[Any]
 
@@ -67,14 +67,14 @@ def current_rows(
         "as_of": pa.array([last] * len(here), pa.date32()),
         "scorecard": pa.array(cards, pa.string()).take(pa.array(formula)),
         "fingerprint": pa.array([*new.fingerprints, None], pa.string()).take(pa.array(formula)),
-        "published": _numbers(settled.published[here]),
-        "effective": _numbers(effective),
+        "published": numbers_array(settled.published[here]),
+        "effective": numbers_array(effective),
         "published_band": bands.take(pa.array(settled.published_band[here] % 4)),
         "band": bands.take(pa.array(settled.band[here] % 4)),
-        "band_since": _dates(settled.band_since[here]),
+        "band_since": dates_array(settled.band_since[here]),
         "stage": accounts["stage"],
         "held": pa.array(settled.held[here]),
-        "attention": _numbers(
+        "attention": numbers_array(
             _attention(effective, arr, _attribute(accounts, "renews_on", pa.date32()), last)
         ),
         "reason": _reasons(snapshots, changes, len(here), project),
@@ -85,19 +85,11 @@ def current_rows(
     for name in ("status", "base", "adjustment", "computed", "coverage", "cap", "weakest_component"):
         columns[name] = snapshots[name]
     for n in DELTAS:
-        columns[f"delta_{n}"] = _numbers(effective - earlier[n][0])
+        columns[f"delta_{n}"] = numbers_array(effective - earlier[n][0])
     for name in COLUMNS:
         kind = {"arr": pa.float64(), "renews_on": pa.date32()}.get(name, pa.string())
         columns[name] = _attribute(accounts, name, kind)
     return pa.table(columns)
-
-
-def _numbers(values: Array) -> pa.Array:
-    return pa.array(values, pa.float64(), mask=np.isnan(values))
-
-
-def _dates(days: Array) -> pa.Array:
-    return pa.array(days.astype(np.int32), pa.int32(), mask=days == NO_DAY).cast(pa.date32())
 
 
 def _attribute(accounts: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
@@ -113,8 +105,7 @@ def _attribute(accounts: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedAr
 def _earlier(both: History, ix: Array, day: int) -> tuple[Array, Array]:
     """Effective score and day of the last scored snapshot on or before `day`, nan and NO_DAY without."""
     scored = both.of(both.scored)
-    keys = scored.ix.astype(np.int64) * 2**32 + (scored.day + 2**31)
-    at = np.searchsorted(keys, ix.astype(np.int64) * 2**32 + (day + 2**31), side="right") - 1
+    at = np.searchsorted(keys(scored.ix, scored.day), keys(ix, np.full_like(ix, day)), side="right") - 1
     place = np.maximum(at, 0)
     if not len(scored):
         return np.full(len(ix), np.nan), np.full(len(ix), NO_DAY)

@@ -18,7 +18,7 @@ from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of
 from retinue.project.scorecards import Scorecard
 from retinue.run.changes import Bridges, Changes, changes
-from retinue.run.layers import History, day_number, days_of, floats_of, history
+from retinue.run.layers import History, day_number, days_of, floats_of, history, keys
 from retinue.store.manifest import Manifest, Part
 from retinue.store.snapshots import Published
 from retinue.workspace import Workspace
@@ -92,9 +92,8 @@ class Past:
         last = np.append(pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False), True)
         return scored.select(["account_id", "fingerprint", "reference", "as_of"]).filter(pa.array(last))
 
-    def older_formulas(self, project: Project, before: date) -> dict[str, Formula]:
+    def older_formulas(self, project: Project, last: pa.Table | None) -> dict[str, Formula]:
         """Formulas of last snapshots that the project has left behind and can still be scored."""
-        last = self.last_scored(before)
         if last is None:
             return {}
         kept = {formula.fingerprint for formula in project.formulas}
@@ -231,7 +230,7 @@ class New:
         for row in rows.to_pylist():
             listed[row.pop("bridge")].append(row)
         ix, day = told["ix"].to_numpy().astype(np.int64), days_of(told["as_of"])
-        at = np.searchsorted(_key(self.rows.ix, self.rows.day), _key(ix, day))
+        at = np.searchsorted(keys(self.rows.ix, self.rows.day), keys(ix, day))
         return pa.table(
             {
                 "account_id": told["account_id"],
@@ -256,10 +255,6 @@ class New:
 
 def _nothing(table: pa.Table) -> pa.Table:
     return table.slice(0, 0)
-
-
-def _key(ix: Array, day: Array) -> Array:
-    return ix.astype(np.int64) * 2**32 + (day.astype(np.int64) + 2**31)
 
 
 def _places(accounts: pa.ChunkedArray, ids: pa.Array) -> Array:
@@ -357,8 +352,8 @@ def _bridge_measures(
         return _BRIDGE_MEASURES.empty_table()
     chosen = links.take(pa.array(numbers)).select(["ix", "pos"])
     rows = tables.measure_rows(engine, computed, chosen, old=True)
-    known = _key(links["ix"].to_numpy().astype(np.int64), links["pos"].to_numpy())
-    at = np.searchsorted(known, _key(rows["ix"].to_numpy().astype(np.int64), rows["pos"].to_numpy()))
+    known = keys(links["ix"].to_numpy().astype(np.int64), links["pos"].to_numpy())
+    at = np.searchsorted(known, keys(rows["ix"].to_numpy().astype(np.int64), rows["pos"].to_numpy()))
     names = ["component", "metric", *(["value", "state"] if whole else []), "points", "weight"]
     table = rows.select(names).add_column(0, "bridge", pa.array(at))
     if whole:

@@ -38,6 +38,11 @@ def dates_array(days: Array) -> pa.Array:
     return pa.array(days.astype(np.int32), pa.int32(), mask=days == NO_DAY).cast(pa.date32())
 
 
+def numbers_array(values: Array) -> pa.Array:
+    """Doubles; nan is null."""
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+
 @dataclass(frozen=True)
 class History:
     """Snapshots as numbers, sorted by (ix, day): what layers and drivers are made from.
@@ -102,11 +107,11 @@ def history(table: pa.Table, ix: Array, fingerprints: Sequence[str], bridges: Ma
     since = days_of(table["band_since"]) if "band_since" in table.column_names else np.full(rows, NO_DAY)
     old = np.full(rows, np.nan)
     if len(bridges["ix"]):
-        known = _key(bridges["ix"], bridges["day"])
+        known = keys(bridges["ix"], bridges["day"])
         order = np.argsort(known)
-        at = np.searchsorted(known[order], _key(ix, day))
+        at = np.searchsorted(known[order], keys(ix, day))
         at = np.minimum(at, len(order) - 1)
-        met = known[order][at] == _key(ix, day)
+        met = known[order][at] == keys(ix, day)
         old = np.where(met, bridges["old_computed"][order][at], np.nan)
     found = History(
         ix=ix.astype(np.int64),
@@ -126,7 +131,8 @@ def history(table: pa.Table, ix: Array, fingerprints: Sequence[str], bridges: Ma
     return found.of(np.lexsort((found.day, found.ix)))
 
 
-def _key(ix: Array, day: Array) -> Array:
+def keys(ix: Array, day: Array) -> Array:
+    """One number per (account, day), which sorts as the pair does."""
     return ix.astype(np.int64) * 2**32 + (day.astype(np.int64) + 2**31)
 
 
@@ -255,11 +261,11 @@ def _active(row: Mapping[str, Any], rows: History, index: Mapping[str, int], pro
     if row["withdrawn_at"]:
         last.append(day_number(known_day(row["withdrawn_at"], project)) - 1)
     start = np.searchsorted(
-        _key(rows.ix, rows.day), _key(np.array([index[row["account_id"]]]), np.array([first]))
+        keys(rows.ix, rows.day), keys(np.array([index[row["account_id"]]]), np.array([first]))
     )[0]
     until = min(last, default=2**30)
     end = np.searchsorted(
-        _key(rows.ix, rows.day), _key(np.array([index[row["account_id"]]]), np.array([until])), side="right"
+        keys(rows.ix, rows.day), keys(np.array([index[row["account_id"]]]), np.array([until])), side="right"
     )[0]
     return np.arange(start, end)
 
@@ -271,11 +277,11 @@ def _since(before: History, rows: History) -> Array:
     ix, band, day = whole.ix[at], whole.band[at], whole.day[at]
     first = np.concatenate([[True], ix[1:] != ix[:-1]])[: len(at)]
     moved = np.concatenate([[True], band[1:] != band[:-1]])[: len(at)]
-    known = np.where(np.isin(_key(ix, day), _key(rows.ix, rows.day)), day, whole.band_since[at])
+    known = np.where(np.isin(keys(ix, day), keys(rows.ix, rows.day)), day, whole.band_since[at])
     run = np.maximum.accumulate(np.where(first | moved, np.arange(len(at)), 0))
     since = np.full(len(rows), NO_DAY)
-    own = np.isin(_key(ix, day), _key(rows.ix, rows.day))
-    since[np.searchsorted(_key(rows.ix, rows.day), _key(ix[own], day[own]))] = known[run][own]
+    own = np.isin(keys(ix, day), keys(rows.ix, rows.day))
+    since[np.searchsorted(keys(rows.ix, rows.day), keys(ix[own], day[own]))] = known[run][own]
     return since
 
 
@@ -309,9 +315,9 @@ def transitions(before: History, new: History, folded: Folded) -> Transitions:
     earlier_band = np.concatenate([[NOT_SCORED], band[:-1]])[: len(scored)]
     earlier_day = np.concatenate([[NO_DAY], day[:-1]])[: len(scored)]
     moved = same & (band != earlier_band)
-    place = np.searchsorted(_key(new.ix, new.day), _key(ix, day))
+    place = np.searchsorted(keys(new.ix, new.day), keys(ix, day))
     is_new = (place < len(new)) & (
-        _key(new.ix, new.day)[np.minimum(place, max(len(new) - 1, 0))] == _key(ix, day)
+        keys(new.ix, new.day)[np.minimum(place, max(len(new) - 1, 0))] == keys(ix, day)
     )
     by_person = moved & is_new & (folded.kind[np.minimum(place, max(len(new) - 1, 0))] == 0)
     row = np.concatenate([at, place[by_person]])

@@ -22,7 +22,7 @@ from retinue.project.scorecards import BANDS
 from retinue.run import layers, observed
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
-from retinue.run.layers import dates_array, day_number
+from retinue.run.layers import dates_array, day_number, numbers_array
 from retinue.run.months import Months
 from retinue.store.lock import run_lock
 from retinue.store.manifest import Manifest, merge_parts
@@ -159,6 +159,7 @@ def _run(
     from retinue.warehouse.engine import connect
 
     project = workspace.project
+    last_scored = past.last_scored(dates[0])
     tell("reading sources and computing metrics and scores", 0.05)
     with connect(project) as engine:
         computed = compute(
@@ -170,8 +171,8 @@ def _run(
                 observed=observed.seen(past.published, project),
                 looked=observed.days_seen(past.published, dates[0]),
                 pulses=spoken_pulses(pulses_for_run(workspace.store), project),
-                last=past.last_scored(dates[0]),
-                formulas=past.older_formulas(project, dates[0]),
+                last=last_scored,
+                formulas=past.older_formulas(project, last_scored),
             ),
         )
         tell("publishing scores by the rules of stability", 0.6)
@@ -286,10 +287,6 @@ def _bands(codes: Iterable[int]) -> pa.Array:
     )
 
 
-def _numbers(values: Any) -> pa.Array:
-    return pa.array(values, pa.float64(), mask=np.isnan(values))
-
-
 def _snapshots_table(snapshots: pa.Table, settled: layers.History, new: New) -> pa.Table:
     """The computed snapshots with their layers; both are sorted by (ix, day)."""
     cards = [card.scorecard for card in new.cards]
@@ -302,8 +299,8 @@ def _snapshots_table(snapshots: pa.Table, settled: layers.History, new: New) -> 
             **columns,
             "scorecard": names.take(at),
             "fingerprint": prints.take(at),
-            "published": _numbers(settled.published),
-            "effective": _numbers(settled.effective),
+            "published": numbers_array(settled.published),
+            "effective": numbers_array(settled.effective),
             "published_band": _bands(settled.published_band),
             "band": _bands(settled.band),
             "band_since": dates_array(settled.band_since),
@@ -322,7 +319,7 @@ def _transitions_table(
             "kind": pa.array(moved.kind, pa.string()),
             "from_band": _bands(moved.from_band),
             "to_band": _bands(moved.to_band),
-            "computed": _numbers(settled.computed[row]),
+            "computed": numbers_array(settled.computed[row]),
             "since": dates_array(moved.since),
             "drivers": pa.array([json.dumps(d) for d in drivers], pa.string()),
         }
