@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Fixtures that tests of several areas use.
+from tests.postgres import postgres, postgres_server  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Times of a shared machine say nothing, so no example has a deadline.
