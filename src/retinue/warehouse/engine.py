@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from retinue.errors import RunError
 from retinue.project.project import Project
+from retinue.warehouse.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,17 @@ class Engine:
     con: Any
     stored: dict[str, str] = field(default_factory=dict)
     number: Iterator[int] = field(default_factory=itertools.count)
+    trace: Trace = field(default_factory=Trace)
 
     def store(self, name: str, expression: ir.Table) -> ir.Table:
         """Compute `expression` once and keep the result as a temporary table."""
         unique = f"r{next(self.number)}_{name}"
         self.stored[unique] = name
-        return self.con.create_table(unique, expression, temp=True)
+        with self.trace.query(name) as told:
+            table = self.con.create_table(unique, expression, temp=True)
+        if self.trace.keeps_sql:
+            told.sql, told.rows = self.sql(expression), table.count().to_pyarrow().as_py()
+        return table
 
     def drop(self, *tables: ir.Table) -> None:
         """Give back the room of stored tables that are no longer needed."""
@@ -56,18 +62,38 @@ class Engine:
         return self.store("memory", ibis.memtable(table))
 
     def arrow(self, expression: ir.Table) -> pa.Table:
-        return expression.to_pyarrow()
+        with self.trace.query("answer") as told:
+            table = expression.to_pyarrow()
+        if self.trace.keeps_sql:
+            told.sql, told.rows = self.sql(expression), table.num_rows
+        return table
 
     def stream(self, expression: ir.Table) -> pa.RecordBatchReader:
         """Rows as they are asked for, in memory that does not grow with them."""
-        return expression.to_pyarrow_batches(chunk_size=100_000)
+        reader = expression.to_pyarrow_batches(chunk_size=100_000)
+        told, batches = self.trace.streamed("rows", reader)
+        if self.trace.keeps_sql:
+            told.sql = self.sql(expression)
+        return pa.RecordBatchReader.from_batches(reader.schema, batches)
+
+    def sql(self, expression: ir.Table) -> str:
+        """What the engine is asked for `expression`."""
+        return str(self.con.compile(expression, pretty=True))
+
+    def progress(self) -> float | None:
+        """How far the query in flight is (0 to 1); None where there is none, or nobody knows."""
+        try:
+            told = float(self.con.con.query_progress())
+        except duckdb.Error:
+            return None
+        return told / 100 if 0 <= told <= 100 else None
 
     def close(self) -> None:
         self.con.disconnect()
 
 
 @contextmanager
-def connect(project: Project, *, threads: int | None = None) -> Iterator[Engine]:
+def connect(project: Project, *, threads: int | None = None, trace: Trace | None = None) -> Iterator[Engine]:
     """An engine for one run; days are counted in the project's timezone.
 
     Memory is bounded by the project's `memory_limit`, half of the machine by default; what
@@ -93,12 +119,15 @@ def connect(project: Project, *, threads: int | None = None) -> Iterator[Engine]
             ) from None
         # Ibis has no setting for these; the names are constants of ours.
         con.con.execute("SET TimeZone = $zone", {"zone": project.settings.timezone})
-        con.con.execute("SET enable_progress_bar = false")
+        # What a query says of its progress is for `Engine.progress`, not for the terminal.
+        con.con.execute("SET enable_progress_bar = true")
+        con.con.execute("SET enable_progress_bar_print = false")
         con.con.execute("SET autoinstall_known_extensions = false")
         con.con.execute("SET autoload_known_extensions = false")
-        engine = Engine(con)
+        engine = Engine(con, trace=trace or Trace())
         try:
-            yield engine
+            with engine.trace.watching(engine.progress):
+                yield engine
         finally:
             engine.close()
 
