@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ from retinue.errors import Problem, RunError
 from retinue.period import grid, last_complete_day
 from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
-from retinue.run import layers, observed
+from retinue.run import layers, observed, pace
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
 from retinue.run.layers import dates_array, day_number, numbers_array
@@ -29,10 +29,8 @@ from retinue.store.manifest import Manifest, merge_parts
 from retinue.store.publish import publish
 from retinue.store.runs import RunWriter, sweep
 from retinue.store.said import overrides_for_run, pulses_for_run
+from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
-
-#: Told of progress: what is being done, and how far the run is (0 to 1).
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def run(
     every: Literal["day", "week"] = "day",
     dates: Sequence[date] | None = None,
     wait: float = 0.0,
-    progress: Progress | None = None,
+    progress: Listener | None = None,
 ) -> RunResult:
     """Score the dates asked for and publish them. `now` is an aware datetime.
 
@@ -118,7 +116,6 @@ def run(
     wrong, what was published before stays current.
     """
     project = workspace.project
-    tell = progress or (lambda _what, _part: None)
     with run_lock(project.home, now, wait):
         past = Past.of(workspace)
         today = complete_day(project, now)
@@ -130,7 +127,11 @@ def run(
             sweep(project.home)  # what runs left behind that were killed
         writer = RunWriter(project.home, run_id(now))
         try:
-            return _run(workspace, past, chosen, writer, now, tell)
+            with Trace(progress, pace.plan(project)) as trace:
+                trace.stage("starting")
+                result = _run(workspace, past, chosen, writer, now, trace)
+            pace.keep(project, trace)
+            return result
         except BaseException:
             with suppress(OSError):
                 sweep(project.home)
@@ -152,7 +153,7 @@ def _run(
     dates: tuple[date, ...],
     writer: RunWriter,
     now: datetime,
-    tell: Progress,
+    trace: Trace,
 ) -> RunResult:
     from retinue.warehouse import tables
     from retinue.warehouse.compute import Asked, compute
@@ -160,8 +161,7 @@ def _run(
 
     project = workspace.project
     last_scored = past.last_scored(dates[0])
-    tell("reading sources and computing metrics and scores", 0.05)
-    with connect(project) as engine:
+    with connect(project, trace=trace) as engine:
         computed = compute(
             engine,
             project,
@@ -175,7 +175,7 @@ def _run(
                 formulas=past.older_formulas(project, last_scored),
             ),
         )
-        tell("publishing scores by the rules of stability", 0.6)
+        trace.stage("settling scores")
         formulas = {**past.formulas(), **{f.fingerprint: f for f in computed.formulas}}
         snapshots = tables.snapshots(engine, computed)
         new = New.of(engine, computed, snapshots, formulas, past, dates[0])
@@ -187,15 +187,16 @@ def _run(
         both = settled.after(new.before)
         drivers = new.drivers(both, settled.ix[moved.row], moved.since, settled.day[moved.row])
         changes = _transitions_table(new, settled, moved, drivers.listed(len(moved.row)))
-        tell("writing", 0.7)
+        trace.stage("writing snapshots")
         published = _snapshots_table(snapshots, settled, new)
         bridges = new.bridges_table()
         with Months(writer) as months:
             for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
                 months.write(name, [table])
-            for number, (name, pieces) in enumerate(tables.monthly(engine, computed)):
+            for name, pieces in tables.monthly(engine, computed):
+                trace.stage(f"writing {name}")
                 months.write(name, pieces)
-                tell(f"writing {name}", 0.7 + 0.05 * (number + 1))
+            trace.stage("writing the rest")
         writer.write("curves", past.curves_with(computed.curves))
         today = complete_day(project, now)
         writer.write("observed", observed.added(past.published, engine, computed, project, today))
@@ -222,11 +223,10 @@ def _run(
                 previous=past.manifest.run_id if past.manifest else None,
             )
         )
-        tell("preparing the list of accounts", 0.92)
+        trace.stage("listing accounts")
         rows = current_rows(new, snapshots, both, settled, dates[-1], project)
-    tell("making the run current", 0.97)
+    trace.stage("publishing")
     publish(workspace.store, manifest, rows, changes, now)
-    tell("done", 1.0)
     last = settled.of((settled.day == day_number(dates[-1])) & settled.scored)
     return RunResult(
         run_id=manifest.run_id,

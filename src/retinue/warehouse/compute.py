@@ -94,6 +94,7 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     feeds_of = {name: metrics.feeds_of(name, declared, reads) for name in declared}
     limits = feed_limits(placed, ids, feeds_of)
     deaths = Deaths.find(sorted({*asked.dates, *sundays}), known, limits, set(feeds_of.values()))
+    engine.trace.stage("computing metrics")
     grid = spine.build(engine, loaded.accounts, [*asked.dates, *sundays, *deaths.looks()])
     around = context.attributes(engine, grid, loaded, project, asked.observed_on)
     ready = given.tables(engine, project, grid, loaded, declared, asked.pulses)
@@ -101,12 +102,15 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     values = metrics.with_dead_feeds(engine, grid, values, deaths)
     positions = tuple(grid.pos(day) for day in asked.dates)
     table = _described(engine, project, around, values, formulas, placed)
+    engine.trace.stage("computing reference periods")
     history = references.load(engine, grid, table, values, placed, ids, quarters)
+    engine.trace.stage("scoring")
     rows = table.filter(_.pos.isin(list(positions)))
     rows = engine.store("rows", _ruled(rows, formulas, ids, values, placed, grid, deaths))
     scoring = Scoring(engine, grid, values, ids, placed, history, formulas, known, loaded.accounts)
     scored, curves = scoring.score(rows.filter(_.formula.notnull()))
     engine.drop(table)
+    engine.trace.stage("scoring by former scorecards")
     bridged = bridges.find(engine, rows, scored, asked.last, formulas, loaded.accounts)
     used = [curves]
     if bridged is not None:

@@ -44,7 +44,7 @@ class Query:
 class Trace:
     """The stages of a piece of work and the queries in them.
 
-    `plan` has the stages that are to come, in any order; one that is not in it moves nothing. With
+    `plan` has the stages that are to come, in their order; one that is not in it moves nothing. With
     a `listener` the work must be inside of `with trace:`, where a thread looks how far the query
     in flight is. `keeps_sql` asks engines for the text and the rows of each query.
     """
@@ -59,7 +59,6 @@ class Trace:
         self._stage = ""
         self._began = time.perf_counter()
         self._done = 0
-        self._passed: dict[str, None] = {}
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -129,18 +128,18 @@ class Trace:
 
     def part(self) -> float:
         """How far the work is: never less than it has been."""
-        total = sum(one.weight for one in self.plan.values()) or 1.0
         with self._lock:
-            done = sum(self.plan[name].weight for name in self._passed if name in self.plan)
-            here = self.plan.get(self._stage)
-            count = self._done
-        if here is not None and self._stage not in self._passed:
+            stage, count = self._stage, self._done
+        if stage in self.plan:
+            names = list(self.plan)
+            done = sum(self.plan[name].weight for name in names[: names.index(stage)])
             with self._looking:
                 running = (self._gauge() if self._gauge else None) or 0.0
             # More queries than expected: the last one holds the stage open.
-            inside = (count + running) / max(here.queries, count + 1)
-            done += here.weight * min(inside, 0.99)
-        self._furthest = max(self._furthest, min(done / total, 1.0))
+            inside = (count + running) / max(self.plan[stage].queries, count + 1)
+            done += self.plan[stage].weight * min(inside, 0.99)
+            total = sum(one.weight for one in self.plan.values()) or 1.0
+            self._furthest = max(self._furthest, done / total)
         return self._furthest
 
     def __enter__(self) -> Self:
@@ -162,7 +161,6 @@ class Trace:
         now = time.perf_counter()
         if self._stage:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + now - self._began
-            self._passed[self._stage] = None
         self._stage, self._began = "", now
 
     def _look(self) -> None:

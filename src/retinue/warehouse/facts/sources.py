@@ -65,6 +65,7 @@ def load(
     `observed` holds attributes as they were seen on earlier days (account_id, attribute,
     day, value_text). Raises SourceError where a table cannot be read as declared.
     """
+    engine.trace.stage("reading accounts")
     rates = money.load(engine, project)
     people = accounts.load(engine, project, rates, observed)
     sources: dict[str, ir.Table] = {}
@@ -72,6 +73,7 @@ def load(
     rejected = list(people.rejected)
     problems = [*rates.problems, *people.problems]
     for name in sorted(wanted):
+        engine.trace.stage(f"reading {name}")
         table = raw.read(engine, project.sources[name], project.root, f"source {name}")
         one = source(engine, project, name, table, wanted[name], people.table, rates)
         sources[name], counts[name] = one.table, one.counts
