@@ -1,43 +1,78 @@
-"""The engine: where set-based work is done. DuckDB in process, in memory, one per run."""
+"""The engine: where set-based work is done. DuckDB in process, or a database that has the facts.
+
+Facts stay where they are. Tables of the engine are read in place; files are read here, by a
+DuckDB of our own, whatever the engine is, so that the same file gives the same rows everywhere.
+What is computed from files alone is computed here too, and what comes of it is carried over the
+first time that it meets a table of the engine (`_ready`). Code that builds expressions need not
+know of it: to it there is one engine.
+"""
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
+from urllib.parse import urlsplit
 
-import duckdb
-import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.parquet as pq
+from ibis.common.graph import Node
 
 from retinue.errors import RunError
 from retinue.project.project import Project
-from retinue.warehouse.trace import Trace
+from retinue.warehouse.trace import Query, Trace
+
+_MODULES = {
+    "duckdb": "duckdb",
+    "postgres": "postgres",
+    "postgresql": "postgres",
+    "pyspark": "spark",
+    "spark": "spark",
+}
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A connection of one run. Tables that it stores live as long as it does."""
+    """A connection of one run. Tables that it stores live as long as it does.
+
+    `con` is the Ibis backend, `reader` the engine that reads files: this one where it is DuckDB.
+    To add an engine: a module in `engines` with a subclass, which says how results are kept and
+    how they come out, and `opened`, which connects.
+    """
 
     con: Any
+    files: Engine | None = None
     stored: dict[str, str] = field(default_factory=dict)
     number: Iterator[int] = field(default_factory=itertools.count)
     trace: Trace = field(default_factory=Trace)
 
+    #: What the driver raises where the engine cannot do something.
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    @property
+    def reader(self) -> Engine:
+        return self.files or self
+
     def store(self, name: str, expression: ir.Table) -> ir.Table:
         """Compute `expression` once and keep the result as a temporary table."""
-        unique = f"r{next(self.number)}_{name}"
-        self.stored[unique] = name
+        unique = self._unique(name)
         with self.trace.query(name) as told:
-            table = self.con.create_table(unique, expression, temp=True)
+            if self._of_files(expression.op()):
+                table = self._received(unique, self._from_files(expression))
+            else:
+                with self._ready(expression) as ready:
+                    table = self._created(unique, ready)
+                    self._told(told, ready)
         if self.trace.keeps_sql:
-            told.sql, told.rows = self.sql(expression), table.count().to_pyarrow().as_py()
+            told.rows = self._fetched(table.aggregate(n=table.count()))["n"][0].as_py()
         return table
 
     def drop(self, *tables: ir.Table) -> None:
@@ -45,7 +80,7 @@ class Engine:
         for table in tables:
             name = table.op().name
             if self.stored.pop(name, None) is not None:
-                self.con.drop_table(name, force=True)
+                self._dropped(name)
 
     @contextmanager
     def passing(self, *kept: list[ir.Table]) -> Iterator[None]:
@@ -55,26 +90,49 @@ class Engine:
         names = {table.op().name for tables in kept for table in tables}
         for name in [n for n in self.stored if n not in before and n not in names]:
             del self.stored[name]
-            self.con.drop_table(name, force=True)
+            self._dropped(name)
 
     def memory(self, table: pa.Table) -> ir.Table:
         """A table of this process as a table of the engine."""
-        return self.store("memory", ibis.memtable(table))
+        return self._received(self._unique("memory"), table.to_reader())
 
     def arrow(self, expression: ir.Table) -> pa.Table:
-        with self.trace.query("answer") as told:
-            table = expression.to_pyarrow()
-        if self.trace.keeps_sql:
-            told.sql, told.rows = self.sql(expression), table.num_rows
+        """The rows of a table, in the types that Ibis says it has."""
+        with self.trace.query("answer") as told, self._ready(expression) as ready:
+            table = self._fetched(ready)
+            self._told(told, ready)
+        told.rows = table.num_rows
         return table
 
     def stream(self, expression: ir.Table) -> pa.RecordBatchReader:
-        """Rows as they are asked for, in memory that does not grow with them."""
-        reader = expression.to_pyarrow_batches(chunk_size=100_000)
-        told, batches = self.trace.streamed("rows", reader)
-        if self.trace.keeps_sql:
-            told.sql = self.sql(expression)
-        return pa.RecordBatchReader.from_batches(reader.schema, batches)
+        """Rows as they are asked for, in memory that does not grow with them.
+
+        It must be read to its end before the engine is asked for anything else.
+        """
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with self._ready(expression) as ready:
+                self._told(told, ready)
+                yield from self._batches(ready)
+
+        told, timed = self.trace.streamed("rows", batches())
+        return pa.RecordBatchReader.from_batches(expression.schema().to_pyarrow(), timed)
+
+    def to_parquet(self, expression: ir.Table, path: Path) -> None:
+        """Write the rows to a file here, in their order."""
+        rows = self.stream(expression)
+        with pq.ParquetWriter(path, rows.schema) as writer:
+            for batch in rows:
+                writer.write_batch(batch)
+
+    def tables(self) -> list[str]:
+        """Names under which `table` finds the engine's own tables."""
+        return sorted(self.con.list_tables())
+
+    def table(self, name: str) -> ir.Table:
+        """A table of the engine, `name` or `schema.name`, as it is."""
+        schema, _, bare = name.rpartition(".")
+        return self.con.table(bare, database=schema or None)
 
     def sql(self, expression: ir.Table) -> str:
         """What the engine is asked for `expression`."""
@@ -82,54 +140,150 @@ class Engine:
 
     def progress(self) -> float | None:
         """How far the query in flight is (0 to 1); None where there is none, or nobody knows."""
-        try:
-            told = float(self.con.con.query_progress())
-        except duckdb.Error:
-            return None
-        return told / 100 if 0 <= told <= 100 else None
+        return self.files.progress() if self.files else None
 
     def close(self) -> None:
         self.con.disconnect()
 
+    # --- what an engine does its own way ------------------------------------------------------
 
-@contextmanager
-def connect(project: Project, *, threads: int | None = None, trace: Trace | None = None) -> Iterator[Engine]:
+    def _created(self, unique: str, expression: ir.Table) -> ir.Table:
+        """The result of `expression` as the temporary table `unique`."""
+        return self.con.create_table(unique, expression, temp=True)
+
+    def _received(self, unique: str, rows: pa.RecordBatchReader) -> ir.Table:
+        """Rows of this process as the temporary table `unique`, with the types that they have."""
+        return self.con.create_table(unique, rows.read_all(), temp=True)
+
+    def _dropped(self, unique: str) -> None:
+        self.con.drop_table(unique, force=True)
+
+    def _fetched(self, expression: ir.Table) -> pa.Table:
+        return self.con.to_pyarrow(expression)
+
+    def _batches(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
+        yield from self.con.to_pyarrow_batches(expression, chunk_size=100_000)
+
+    def _told(self, query: Query, expression: ir.Table) -> None:
+        if self.trace.keeps_sql:
+            query.sql = self.sql(expression)
+
+    # --- what is carried over -----------------------------------------------------------------
+
+    def _unique(self, name: str) -> str:
+        unique = f"r{next(self.number)}_{name}"
+        self.stored[unique] = name
+        return unique
+
+    @contextmanager
+    def _ready(self, expression: ir.Table) -> Iterator[ir.Table]:
+        """`expression` with what comes of files, and tables of this process, carried over."""
+        if self.files is None:
+            yield expression
+            return
+        swap: dict[Any, Any] = {}
+        try:
+            for node in self._foreign(expression.op()):
+                unique = self._unique("carried")
+                told = node.to_expr()
+                rows = (
+                    node.data.to_pyarrow(node.schema).to_reader()
+                    if isinstance(node, ops.InMemoryTable)
+                    else self._from_files(told)
+                )
+                swap[node] = self._received(unique, rows).op()
+            yield cast(ir.Table, expression.op().replace(swap).to_expr()) if swap else expression
+        finally:
+            self.drop(*(op.to_expr() for op in swap.values()))
+
+    def _foreign(self, top: Node) -> list[Any]:
+        """The largest parts of an expression that come of files alone, and its tables in memory."""
+        found: dict[Any, None] = {}
+        seen: set[Any] = set()
+        waiting: list[Any] = [top]
+        while waiting:
+            node = waiting.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            # References only say where a table stands in a join.
+            stands = isinstance(node, ops.Relation) and not isinstance(node, ops.Reference)
+            if isinstance(node, ops.InMemoryTable) or (stands and self._of_files(node)):
+                found[node] = None
+            else:
+                waiting += node.__children__
+        return list(found)
+
+    def _of_files(self, node: Node) -> bool:
+        """Whether all tables that `node` reads, and at least one, are of the engine that reads files."""
+        if self.files is None:
+            return False
+        sources = [leaf.source for leaf in node.find((ops.DatabaseTable, ops.SQLQueryResult))]
+        return bool(sources) and all(source is self.files.con for source in sources)
+
+    def _from_files(self, expression: ir.Table) -> pa.RecordBatchReader:
+        """What comes of files, in types that every engine has."""
+        assert self.files is not None
+        return self.files.stream(
+            expression.select(**{name: _portable(expression[name]) for name in expression.columns})
+        )
+
+
+def _portable(column: ir.Value) -> ir.Value:
+    kind = column.type()
+    if kind.is_unsigned_integer():
+        return column.cast("int64" if kind.nbytes < 8 else "decimal(20, 0)")
+    if kind.is_timestamp():
+        return column.cast(dt.Timestamp(timezone=kind.timezone, scale=6))
+    known = kind.is_boolean() or kind.is_numeric() or kind.is_string() or kind.is_date()
+    return column if known else column.cast("string")
+
+
+def connect(
+    project: Project, *, threads: int | None = None, trace: Trace | None = None
+) -> AbstractContextManager[Engine]:
     """An engine for one run; days are counted in the project's timezone.
 
-    Memory is bounded by the project's `memory_limit`, half of the machine by default; what
-    does not fit spills into a temporary folder that goes with the engine.
+    Raises RunError where `engine` names none, its driver is not installed, or it does not answer.
     """
-    if project.settings.engine != "duckdb":
+    url = project.settings.engine
+    module = _MODULES.get(url.partition(":")[0]) or ("other" if "://" in url else None)
+    if module is None:
         raise RunError(
-            f"engine {project.settings.engine!r} is not supported yet", hint="write `engine: duckdb`"
+            f"there is no engine {shown(url)!r}",
+            place=project.place("settings", "engine"),
+            hint="write duckdb, or a URL such as postgres://user@host/database",
         )
-    with tempfile.TemporaryDirectory(prefix="retinue-") as spill:
-        try:
-            con = ibis.duckdb.connect(
-                ":memory:",
-                threads=threads or os.cpu_count() or 1,
-                memory_limit=project.settings.memory_limit or half_of_memory(),
-                temp_directory=str(Path(spill)),
-            )
-        except duckdb.Error:
-            raise RunError(
-                f"cannot start the engine with memory_limit {project.settings.memory_limit!r}",
-                place=project.place("settings", "memory_limit"),
-                hint="write a size such as 4GB",
-            ) from None
-        # Ibis has no setting for these; the names are constants of ours.
-        con.con.execute("SET TimeZone = $zone", {"zone": project.settings.timezone})
-        # What a query says of its progress is for `Engine.progress`, not for the terminal.
-        con.con.execute("SET enable_progress_bar = true")
-        con.con.execute("SET enable_progress_bar_print = false")
-        con.con.execute("SET autoinstall_known_extensions = false")
-        con.con.execute("SET autoload_known_extensions = false")
-        engine = Engine(con, trace=trace or Trace())
-        try:
-            with engine.trace.watching(engine.progress):
-                yield engine
-        finally:
-            engine.close()
+    engines = importlib.import_module(f"retinue.warehouse.engines.{module}")
+    return _watched(engines.opened(project, threads, trace or Trace()))
+
+
+@contextmanager
+def _watched(opened: AbstractContextManager[Engine]) -> Iterator[Engine]:
+    with opened as engine, engine.trace.watching(engine.progress):
+        yield engine
+
+
+def shown(url: str) -> str:
+    """`engine` as it may be shown: without passwords, and options that may hold a secret."""
+    if "://" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:
+        return f"{url.partition('://')[0]}://"
+    user = f"{parts.username}@" if parts.username else ""
+    return f"{parts.scheme}://{user}{host}{parts.path}"
+
+
+def no_driver(project: Project, extra: str, error: ImportError) -> RunError:
+    """The engine's driver is not installed."""
+    return RunError(
+        f"the engine {shown(project.settings.engine)} needs a driver that is not installed ({error.name})",
+        place=project.place("settings", "engine"),
+        hint=f"pip install 'retinue[{extra}]'",
+    )
 
 
 def half_of_memory() -> str:

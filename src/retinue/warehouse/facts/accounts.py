@@ -111,7 +111,7 @@ def _declared(engine: Engine, project: Project, rates: money.Rates) -> _Staged:
     first = copies.filter(copies.copy == 0).drop("copy", "raw", "row")
     rejected, counts, problems = _left_out(engine, read, copies, found, key)
     problems += _wrong_dates(engine, first, list(wrong), found.place)
-    home = _in_home_currency(first.drop(*flags), declared.columns, rates, problems, found.place)
+    home = _in_home_currency(engine, first.drop(*flags), declared.columns, rates, problems, found.place)
     return _Staged(engine.store("accounts_first", home), found.place, rejected, counts, problems)
 
 
@@ -162,7 +162,12 @@ def _zones(project: Project) -> clocks.Zones:
 
 
 def _in_home_currency(
-    table: ir.Table, declared: dict[str, Column], rates: money.Rates, problems: list[Problem], place: Place
+    engine: Engine,
+    table: ir.Table,
+    declared: dict[str, Column],
+    rates: money.Rates,
+    problems: list[Problem],
+    place: Place,
 ) -> ir.Table:
     """Amounts of accounts are of today, so they are converted at the last rates."""
     for name, column in declared.items():
@@ -173,7 +178,7 @@ def _in_home_currency(
         last = ibis.date(rates.last.isoformat())
         rated = rates.lookup(table.mutate(**{amount: number}), currency, last, "rate")
         lost = rated.filter(rated[amount].notnull() & rated.rate.isnull())
-        count = lost.count().to_pyarrow().as_py()
+        count = engine.arrow(lost.aggregate(n=lost.count()))["n"][0].as_py()
         if count:
             problems.append(
                 Problem(

@@ -136,7 +136,7 @@ def metric(engine: Engine, project: Project, grid: Spine, facts: Facts, metric: 
     query = read(project.texts[file], project.sources, file)
     with tempfile.TemporaryDirectory(prefix="retinue-sql-") as name:
         folder = Path(name)
-        text, paths = _exchange(project, grid, facts, query, folder)
+        text, paths = _exchange(engine, project, grid, facts, query, folder)
         rows = grid.rows.group_by("as_of").aggregate(n=ibis._.count()).order_by("as_of")
         alive = engine.arrow(rows).to_pydict()
         dates = {day.isoformat(): count for day, count in zip(alive["as_of"], alive["n"], strict=True)}
@@ -149,13 +149,14 @@ def metric(engine: Engine, project: Project, grid: Spine, facts: Facts, metric: 
 
 
 def _exchange(
-    project: Project, grid: Spine, facts: Facts, query: Query, folder: Path
+    engine: Engine, project: Project, grid: Spine, facts: Facts, query: Query, folder: Path
 ) -> tuple[str, list[str]]:
     """Writes what the query reads; returns the SQL over those files, and their paths."""
     spine = str(folder / "spine.parquet")
     ids = facts.accounts.select("ix", "account_id")
     # In one order, whatever the order of the source's rows was: sums of doubles depend on it.
-    grid.rows.join(ids, "ix").select("ix", "account_id", "as_of").order_by("as_of", "ix").to_parquet(spine)
+    rows = grid.rows.join(ids, "ix").select("ix", "account_id", "as_of").order_by("as_of", "ix")
+    engine.to_parquet(rows, Path(spine))
     tables = {SPINE: spine_of(spine)}
     paths = [spine]
     for number, (source, spelled) in enumerate(query.columns.items()):
@@ -165,7 +166,8 @@ def _exchange(
         used |= {column for one in offered.values() for column in (one.of_facts, *one.gates)}
         rows = facts.sources[source]
         names = sorted(used - {"visible", "ix"})
-        rows.select("visible", "ix", *names).order_by("visible", "ix", *names).to_parquet(path)
+        rows = rows.select("visible", "ix", *names).order_by("visible", "ix", *names)
+        engine.to_parquet(rows, Path(path))
         tables[source] = table_of(
             path, spine, {one.lower(): (told.of_facts, told.gates) for one, told in offered.items()}
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -32,6 +32,7 @@ LINE = "text of the line"
 _PARQUET = (".parquet", ".pq")
 _JSON = (".jsonl", ".ndjson", ".json")
 _TEXT = (".csv", ".tsv", ".tab", ".psv", ".txt")
+_FORMATS = (*_PARQUET, *sheets.SUFFIXES, *_JSON, *_TEXT)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Raw:
     table: ir.Table
     numbered: Callable[[], ir.Table]
     broken: Callable[[], list[Broken]] = list
+    errors: tuple[type[Exception], ...] = (duckdb.Error,)
 
     def column(self, name: str, role: str) -> ir.Column:
         """The column `name`; raises SourceError with the nearest names where there is none."""
@@ -75,11 +77,17 @@ def read(engine: Engine, table: Table, root: Path, what: str) -> Raw:
     Raises SourceError where it cannot be read as a whole; lines that are not rows are left
     out and are `broken`.
     """
+    if table.database is None and engine.files is not None and not is_file(table.table):
+        return _of_engine(engine, table, what)
+    found = _of_files(engine.reader, table, root, what)
+    # On its way to another engine a file may fail in the engine's driver too.
+    return replace(found, errors=(*found.errors, *engine.errors))
+
+
+def _of_files(engine: Engine, table: Table, root: Path, what: str) -> Raw:
     try:
         if table.database is not None:
             return _of_database(engine, table, root, what)
-        if not Path(table.table).suffix and engine.con.name != "duckdb":
-            return _of_engine(engine, table, what)
         files = _files(table.table, root, what)
         kind = _kind(files, root, what)
         if kind in _PARQUET:
@@ -104,10 +112,17 @@ def reading(table: Raw) -> Iterator[None]:
         yield
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
-    except duckdb.Error as error:
+    except table.errors as error:
         raise SourceError(
             f"{table.what}: cannot be read: {first_line(error)}", place=table.place, hint="it may be damaged"
         ) from None
+
+
+def is_file(table: str) -> bool:
+    """Whether `table` is the name of a file or a glob rather than of a table in a database."""
+    path = Path(table)
+    kind = Path(path.stem if text.packing(path) else path).suffix.lower()
+    return kind in _FORMATS
 
 
 def own_columns(table: ir.Table) -> list[str]:
@@ -144,11 +159,10 @@ def _beside(path: Path) -> str:
 
 def _kind(files: list[Path], root: Path, what: str) -> str:
     """The suffix that tells the format of all `files`."""
-    known = (*_PARQUET, *sheets.SUFFIXES, *_JSON, *_TEXT)
     kinds = {}
     for path in files:
         kind = Path(path.stem if text.packing(path) else path).suffix.lower()
-        if kind not in known or (text.packing(path) and kind not in (*_JSON, *_TEXT)):
+        if kind not in _FORMATS or (text.packing(path) and kind not in (*_JSON, *_TEXT)):
             raise SourceError(
                 f"{what}: cannot tell the format of {shown(path, root)}",
                 hint="name it .csv, .tsv, .jsonl, .parquet or .xlsx; for a database file add `database`",
@@ -318,11 +332,11 @@ def _of_database(engine: Engine, table: Table, root: Path, what: str) -> Raw:
 
 
 def _of_engine(engine: Engine, table: Table, what: str) -> Raw:
-    known = engine.con.list_tables()
+    known = engine.tables()
     if table.table not in known:
         raise SourceError(f"{what}: the engine has no table {table.table}", hint=nearest(table.table, known))
-    found = engine.con.table(table.table)
-    return Raw(what, Place(table.table), found, lambda: counted(found))
+    found = engine.table(table.table)
+    return Raw(what, Place(table.table), found, lambda: counted(found), errors=engine.errors)
 
 
 def first_line(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""The engines that there are; `warehouse.engine` says what they have in common."""
