@@ -12,6 +12,8 @@ import click
 
 from retinue import __version__
 from retinue.cli import author, operate, read
+from retinue.cli.options import STOPPED
+from retinue.cli.stopping import Stop, stoppable
 from retinue.errors import ProjectError, RetinueError
 
 EPILOG = """\b
@@ -37,11 +39,18 @@ class Retinue(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
+        with stoppable() as stop:
+            try:
+                return self._invoked(ctx, stop)
+            except BaseException:
+                if stop.signal is None:
+                    raise
+                click.echo(after_stop(ctx), err=True)
+                raise click.exceptions.Exit(stop.status) from None
+
+    def _invoked(self, ctx: click.Context, stop: Stop) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
-            raise click.exceptions.Exit(130) from None
         except click.UsageError as error:
             usage = error.ctx.command_path if error.ctx else ctx.command_path
             click.echo(f"error: {_one_line(error.format_message())} (see `{usage} --help`)", err=True)
@@ -49,11 +58,19 @@ class Retinue(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as error:
-            if os.environ.get("RETINUE_TRACEBACK") == "1":
+            if os.environ.get("RETINUE_TRACEBACK") == "1" or stop.signal is not None:
                 raise
             for line in told(error):
                 click.echo(line, err=True)
             raise click.exceptions.Exit(1) from None
+
+
+def after_stop(ctx: click.Context) -> str:
+    """The line that a command which was stopped leaves."""
+    try:
+        return str(ctx.meta[STOPPED]()) if STOPPED in ctx.meta else "stopped"
+    except RetinueError as error:
+        return f"stopped ({_one_line(str(error))})"
 
 
 def told(error: Exception) -> list[str]:

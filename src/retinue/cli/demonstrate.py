@@ -6,9 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from retinue.cli.explained import show
+from retinue.cli.operate import says_when_stopped
 from retinue.cli.options import print_json
-from retinue.cli.render import Page, counted, progress
+from retinue.cli.render import Page, counted
 from retinue.cli.tables import account_table, totals
+from retinue.cli.waiting import progress
 from retinue.demo import simulate
 from retinue.errors import RetinueError
 from retinue.period import grid
@@ -50,6 +52,7 @@ def demo(directory: Path, *, accounts: int, months: int, seed: int, score: bool,
             page.line(f"Next: retinue run -C {directory} --to {company.last_day}")
         return
     workspace = open_workspace(directory)
+    says_when_stopped(workspace)
     last = company.last_day
     # The morning after the last simulated day, whatever the clock on the wall says.
     moment = datetime.combine(last + timedelta(days=1), time(9), UTC)

@@ -11,6 +11,7 @@ import click
 
 from retinue.cli.options import (
     DAY,
+    STOPPED,
     as_json,
     in_project,
     knowledge_day,
@@ -24,6 +25,7 @@ from retinue.errors import RetinueError
 if TYPE_CHECKING:
     from retinue.cli.render import Page
     from retinue.run import RunResult
+    from retinue.workspace import Workspace
 
 
 @click.command()
@@ -64,17 +66,27 @@ def run(
       retinue run                                    the days since the last run
       retinue run --from 2025-01-05 --every week     a history, every Sunday
     """
-    from retinue.cli.render import Page, progress
+    from retinue.cli.render import Page
+    from retinue.cli.waiting import progress
     from retinue.run import run as score
     from retinue.workspace import open_workspace
 
     workspace = open_workspace(root)
+    says_when_stopped(workspace)
     with progress("starting") as tell:
         result = score(workspace, now=now(), first=first, last=last, every=every, wait=wait, progress=tell)
     if json_:
         print_json(result.to_dict())
         return
     summary(Page(), result, workspace.project.home)
+
+
+def says_when_stopped(workspace: Workspace) -> None:
+    """If this command is stopped, it says what is current then."""
+    from retinue.cli.stopping import stopped
+
+    before = workspace.manifest()
+    click.get_current_context().meta[STOPPED] = lambda: stopped(workspace, before)
 
 
 def summary(page: Page, result: RunResult, home: Path) -> None:

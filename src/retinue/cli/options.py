@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: In a command's `meta`: what says, in a line, how things stand after it was stopped.
+STOPPED = "retinue.stopped"
+
 
 def _folder(ctx: click.Context, _option: click.Parameter, value: Path | None) -> Path:
     return value or ctx.find_root().obj or Path(os.environ.get("RETINUE_PROJECT") or ".")

@@ -1,10 +1,9 @@
-"""Text for people: pretty on a terminal, plain in a pipe. The only module that knows rich."""
+"""Text for people: pretty on a terminal, plain in a pipe. Only this module and `waiting` know rich."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -184,23 +183,3 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 def listed(counts: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
-
-
-@contextmanager
-def progress(what: str) -> Iterator[Any]:
-    """A bar on the terminal's stderr; yields what to call with (text, part done). In a pipe, nothing."""
-    if not sys.stderr.isatty():
-        yield lambda _text, _part: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(30),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bars:
-        bar = bars.add_task(what, total=1.0)
-        yield lambda text, part: bars.update(bar, description=text, completed=part)
