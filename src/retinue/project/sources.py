@@ -101,16 +101,18 @@ class Via(Declaration):
     """A table that leads from the key in a source's `account` column to the account.
 
     `key` and `account` are columns of this table: a subscription's id and its owner, say.
+    Without a `database` of its own, a table that is not a file is in that of the source.
     """
 
     table: str = Field(min_length=1)
+    database: str | None = None
     key: str
     account: str
 
 
 class Table(Declaration):
     """A table: a file or glob (CSV, TSV, JSON lines, Parquet, Excel, .gz, .zst), a table of a
-    DuckDB or SQLite file given as `database`, or a table of the engine itself."""
+    `database` (a DuckDB or SQLite file, or postgresql://...), or a table of the engine itself."""
 
     table: str = Field(min_length=1)
     database: str | None = None
@@ -232,6 +234,7 @@ class Rates(Declaration):
     """Exchange rates: one unit of `currency` is `rate` units of the project's currency."""
 
     table: str = Field(min_length=1)
+    database: str | None = None
     currency: str = "currency"
     rate: str = "rate"
     valid_from: AClock

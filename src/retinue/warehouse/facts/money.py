@@ -60,7 +60,8 @@ def load(engine: Engine, project: Project) -> Rates:
     declared = project.settings.rates
     if declared is None:
         return Rates(home, None, date.max)
-    found = tables.read(engine, Table(table=declared.table), project.root, "rates")
+    place = Table(table=declared.table, database=declared.database)
+    found = tables.read(engine, place, project.root, "rates")
     zones = clocks.Zones(project.settings.timezone, project.settings.timezone, project.settings.day_closes)
     start = clocks.read(found, declared.valid_from, "valid_from", zones)
     rate = values.number(found, "rate", Column(column=declared.rate, scale=9))

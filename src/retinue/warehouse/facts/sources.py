@@ -212,7 +212,9 @@ def _keys(
     own = people.select(key_of=people.account_id, ix=people.ix)
     if source.via is None:
         return own, []
-    database = source.database if "." not in source.via.table else None
+    via = source.via
+    inside = via.database is None and not raw.is_file(via.table)
+    database = source.database if inside else via.database
     bridge = raw.read(
         engine, Table(table=source.via.table, database=database), project.root, f"`via` of {what}"
     )

@@ -22,7 +22,7 @@ from retinue.errors import Place, SourceError
 from retinue.project.sources import Table
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.functions import json_fields, json_keys
-from retinue.warehouse.reading import databases, sheets, text
+from retinue.warehouse.reading import databases, postgres, sheets, text
 from retinue.warehouse.reading.hints import nearest
 
 #: In a numbered table, the position of each row from 1, and the text of its line in JSON lines.
@@ -325,9 +325,13 @@ def _sheets(engine: Engine, files: list[Path], sheet: str | None, root: Path, wh
 
 
 def _of_database(engine: Engine, table: Table, root: Path, what: str) -> Raw:
-    (path,) = _files(str(table.database), root, what)[:1]
-    place = Place(shown(path, root))
-    found = databases.read(engine, path, table.table, what, place)
+    named = str(table.database)
+    if "://" in named:
+        place, found = postgres.read(engine, named, table.table, what)
+    else:
+        (path,) = _files(named, root, what)[:1]
+        place = Place(shown(path, root))
+        found = databases.read(engine, path, table.table, what, place)
     return Raw(what, place, found, lambda: counted(found))
 
 
