@@ -30,7 +30,9 @@ DAILY_WEEKS = 8
 LISTED = 8
 
 
-def demo(directory: Path, *, accounts: int, months: int, seed: int, score: bool, json_: bool) -> None:
+def demo(
+    directory: Path, *, accounts: int, months: int, seed: int, score: bool, quiet: bool, json_: bool
+) -> None:
     """Raises RetinueError where `directory` holds something else than a demo."""
     ours = (directory / "truth" / "truth.json").exists()
     if directory.exists() and any(directory.iterdir()) and not ours:
@@ -40,7 +42,7 @@ def demo(directory: Path, *, accounts: int, months: int, seed: int, score: bool,
             f"there is a scored demo in {directory}",
             hint=f"look at it with `retinue accounts -C {directory}`, or name another folder",
         )
-    with progress("simulating") as tell:
+    with progress("simulating", quiet=quiet) as tell:
         company = simulate(directory, accounts=accounts, months=months, seed=seed, progress=tell)
     rows = sum(company.rows.values())
     if not score:
@@ -59,7 +61,7 @@ def demo(directory: Path, *, accounts: int, months: int, seed: int, score: bool,
     daily = last - timedelta(days=7 * DAILY_WEEKS - 1)
     first = min(company.first_day + timedelta(days=WARM_DAYS), daily)
     dates = [*grid(first, daily - timedelta(days=1), "week"), *grid(daily, last, "day")]
-    with progress("scoring") as tell:
+    with progress("scoring", quiet=quiet) as tell:
         result = run(workspace, now=moment, dates=dates, progress=tell)
     if json_:
         print_json({"directory": str(directory), "rows": rows, "run": result.to_dict()})

@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Wait so long for another run to end.",
 )
+@click.option(
+    "--explain-plan",
+    is_flag=True,
+    help="Show the SQL and what each step costs. Everything is computed, nothing is published.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @as_json
 def run(
     root: Path,
@@ -55,25 +61,40 @@ def run(
     last: date | None,
     every: Literal["day", "week"],
     wait: float,
+    explain_plan: bool,
+    quiet: bool,
     json_: bool,
 ) -> None:
     """Score the accounts and publish, up to the last complete day.
 
-    What was published before stays current until the new run is whole, and if the run fails.
+    What was published before stays current until the new run is whole, and if the run fails or is
+    stopped (Ctrl-C, SIGTERM).
 
     \b
     Examples:
       retinue run                                    the days since the last run
       retinue run --from 2025-01-05 --every week     a history, every Sunday
+      retinue run --explain-plan                     why it takes so long
     """
     from retinue.cli.render import Page
     from retinue.cli.waiting import progress
+    from retinue.run import rehearse
     from retinue.run import run as score
     from retinue.workspace import open_workspace
 
     workspace = open_workspace(root)
     says_when_stopped(workspace)
-    with progress("starting") as tell:
+    if explain_plan:
+        from retinue.cli import costs
+
+        with progress("starting", quiet=quiet) as tell:
+            trace = rehearse(workspace, now=now(), first=first, last=last, every=every, progress=tell)
+        if json_:
+            print_json(costs.to_dict(trace))
+        else:
+            costs.show(Page(), trace)
+        return
+    with progress("starting", quiet=quiet) as tell:
         result = score(workspace, now=now(), first=first, last=last, every=every, wait=wait, progress=tell)
     if json_:
         print_json(result.to_dict())
@@ -130,8 +151,11 @@ def summary(page: Page, result: RunResult, home: Path) -> None:
 @click.option("--months", type=click.IntRange(1), default=18, show_default=True, help="Months of history.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same company.")
 @click.option("--no-run", is_flag=True, help="Write the project and its tables only.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @as_json
-def demo(directory: Path, accounts: int, months: int, seed: int, no_run: bool, json_: bool) -> None:
+def demo(
+    directory: Path, accounts: int, months: int, seed: int, no_run: bool, quiet: bool, json_: bool
+) -> None:
     """Make a project of a simulated company in DIRECTORY, and score its history.
 
     The company sells software to other companies; the truth that its tables are drawn from is
@@ -144,7 +168,9 @@ def demo(directory: Path, accounts: int, months: int, seed: int, no_run: bool, j
     """
     from retinue.cli import demonstrate
 
-    demonstrate.demo(directory, accounts=accounts, months=months, seed=seed, score=not no_run, json_=json_)
+    demonstrate.demo(
+        directory, accounts=accounts, months=months, seed=seed, score=not no_run, quiet=quiet, json_=json_
+    )
 
 
 @click.command()

@@ -1,5 +1,5 @@
 """The recipe of a run, and the explanation of what it published."""
 
-from retinue.run.recipe import RunResult, run
+from retinue.run.recipe import RunResult, rehearse, run
 
-__all__ = ["RunResult", "run"]
+__all__ = ["RunResult", "rehearse", "run"]

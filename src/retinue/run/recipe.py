@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -138,6 +140,28 @@ def run(
             raise
 
 
+def rehearse(
+    workspace: Workspace,
+    *,
+    now: datetime,
+    first: date | None = None,
+    last: date | None = None,
+    every: Literal["day", "week"] = "day",
+    progress: Listener | None = None,
+) -> Trace:
+    """What each stage and query of that run costs. Everything is done as in `run`, but the files go
+    to a temporary folder, and nothing is published or kept. It needs no lock."""
+    project = workspace.project
+    past = Past.of(workspace)
+    dates = dates_to_score(past.dates(), complete_day(project, now), first=first, last=last, every=every)
+    with tempfile.TemporaryDirectory(prefix="retinue-") as folder:
+        writer = RunWriter(Path(folder), run_id(now))
+        with Trace(progress, pace.plan(project), keeps_sql=True) as trace:
+            trace.stage("starting")
+            _run(workspace, past, dates, writer, now, trace, publishes=False)
+    return trace
+
+
 def complete_day(project: Project, now: datetime) -> date:
     return last_complete_day(now, project.settings.timezone, project.settings.day_closes)
 
@@ -154,6 +178,8 @@ def _run(
     writer: RunWriter,
     now: datetime,
     trace: Trace,
+    *,
+    publishes: bool = True,
 ) -> RunResult:
     from retinue.warehouse import tables
     from retinue.warehouse.compute import Asked, compute
@@ -225,8 +251,9 @@ def _run(
         )
         trace.stage("listing accounts")
         rows = current_rows(new, snapshots, both, settled, dates[-1], project)
-    trace.stage("publishing")
-    publish(workspace.store, manifest, rows, changes, now)
+    if publishes:
+        trace.stage("publishing")
+        publish(workspace.store, manifest, rows, changes, now)
     last = settled.of((settled.day == day_number(dates[-1])) & settled.scored)
     return RunResult(
         run_id=manifest.run_id,
