@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -37,13 +38,18 @@ def demo(
     ours = (directory / "truth" / "truth.json").exists()
     if directory.exists() and any(directory.iterdir()) and not ours:
         raise RetinueError(f"{directory} is not empty", hint="name a new folder: `retinue demo DIR`")
-    if (directory / SETTINGS_FILE).exists() and (directory / ".retinue").exists():
+    if (directory / SETTINGS_FILE).exists() and any(directory.glob(".retinue/runs/*/manifest.json")):
         raise RetinueError(
             f"there is a scored demo in {directory}",
             hint=f"look at it with `retinue accounts -C {directory}`, or name another folder",
         )
-    with progress("simulating", quiet=quiet) as tell:
-        company = simulate(directory, accounts=accounts, months=months, seed=seed, progress=tell)
+    try:
+        with progress("simulating", quiet=quiet) as tell:
+            company = simulate(directory, accounts=accounts, months=months, seed=seed, progress=tell)
+    except BaseException:
+        if not ours:  # so that it can be made again
+            shutil.rmtree(directory, ignore_errors=True)
+        raise
     rows = sum(company.rows.values())
     if not score:
         if json_:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue import __version__
-from retinue.errors import Problem, RunError
+from retinue.errors import Problem, RunError, StoreError
 from retinue.period import grid, last_complete_day
 from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
@@ -28,7 +28,7 @@ from retinue.run.layers import dates_array, day_number, numbers_array
 from retinue.run.months import Months
 from retinue.store.lock import run_lock
 from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.publish import publish
+from retinue.store.publish import publish, unpublished
 from retinue.store.runs import RunWriter, sweep
 from retinue.store.said import overrides_for_run, pulses_for_run
 from retinue.warehouse.trace import Listener, Trace
@@ -125,8 +125,7 @@ def run(
             chosen = dates_to_score(past.dates(), today, first=first, last=last, every=every)
         else:
             chosen = with_followers(past.dates(), today, dates)
-        with suppress(OSError):
-            sweep(project.home)  # what runs left behind that were killed
+        _tidy(workspace)
         writer = RunWriter(project.home, run_id(now))
         try:
             with Trace(progress, pace.plan(project)) as trace:
@@ -135,9 +134,16 @@ def run(
             pace.keep(project, trace)
             return result
         except BaseException:
-            with suppress(OSError):
-                sweep(project.home)
+            _tidy(workspace, writer.run_id)
             raise
+
+
+def _tidy(workspace: Workspace, own: str | None = None) -> None:
+    """Remove what runs left behind that were killed, and the run `own` that is being given up."""
+    home = workspace.project.home
+    with suppress(OSError, StoreError):
+        sweep(home)
+        sweep(home, unpublished=unpublished(workspace.store, home, own))
 
 
 def rehearse(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
 
 from retinue.errors import StoreError
 from retinue.store.database import Store
-from retinue.store.manifest import Manifest
+from retinue.store.manifest import Manifest, read_manifest
 from retinue.store.tables import current, details, pointer, runs, transitions
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ def publish(store: Store, manifest: Manifest, accounts: pa.Table, changes: pa.Ta
         raise
     if manifest.previous is not None:
         _try_discard(store, manifest.previous)
+
+
+def unpublished(store: Store, home: Path, own: str | None = None) -> list[str]:
+    """Runs that are whole on disk and were never made current, because they were killed before.
+
+    Only those that are older than the current run, and `own`: of others nobody can tell whether the
+    store is that of a backup. None of them holds a part of the current run. Raises StoreError.
+    """
+    with store.read() as connection:
+        known = set(connection.execute(select(runs.c.run_id)).scalars())
+        now = connection.execute(select(pointer.c.run_id)).scalar_one_or_none()
+    used = {part.path.split("/")[1] for part in read_manifest(home, now).parts} if now else set()
+    folder = home / "runs"
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    older = [name for name in there if now is not None and name < now and (folder / name).is_dir()]
+    return [name for name in there if name not in known | used and (name in older or name == own)]
 
 
 def _flip(store: Store, manifest: Manifest, accounts: int, changes: int, now: datetime) -> None:

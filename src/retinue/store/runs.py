@@ -99,15 +99,16 @@ class RunWriter:
         return manifest
 
 
-def sweep(home: Path, keep: Collection[str] = ()) -> list[str]:
-    """Remove the folders of runs that were never finished; returns their ids.
+def sweep(home: Path, keep: Collection[str] = (), unpublished: Collection[str] = ()) -> list[str]:
+    """Remove the folders of runs that were never finished, and those `unpublished`; returns their ids.
 
     Call it while holding the home's lock: another run's folder has no manifest until it is done.
     """
     removed = []
     runs = home / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
-        if folder.is_dir() and folder.name not in keep and not (folder / "manifest.json").exists():
+        unfinished = folder.is_dir() and not (folder / "manifest.json").exists()
+        if folder.name in unpublished or (unfinished and folder.name not in keep):
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder.name)
     return removed

@@ -53,6 +53,8 @@ class Engine:
     stored: dict[str, str] = field(default_factory=dict)
     number: Iterator[int] = field(default_factory=itertools.count)
     trace: Trace = field(default_factory=Trace)
+    #: Files as they were before they were read (`reading.steady`).
+    seen: dict[Path, Any] = field(default_factory=dict)
 
     #: What the driver raises where the engine cannot do something.
     errors: ClassVar[tuple[type[Exception], ...]] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import ibis
 import ibis.expr.types as ir
@@ -30,6 +31,7 @@ from retinue.warehouse.facts.rows import (
 )
 from retinue.warehouse.reading import raw
 from retinue.warehouse.reading.raw import ROW, Raw, own_columns, reading
+from retinue.warehouse.reading.steady import steady
 
 __all__ = ["Counts", "Facts", "Wanted", "load"]
 
@@ -66,20 +68,28 @@ def load(
     day, value_text). Raises SourceError where a table cannot be read as declared.
     """
     engine.trace.stage("reading accounts")
-    rates = money.load(engine, project)
-    people = accounts.load(engine, project, rates, observed)
+    root = project.root
+    rates = steady(engine, root, "rates", lambda: money.load(engine, project))
+    people = steady(engine, root, "accounts", lambda: accounts.load(engine, project, rates, observed))
     sources: dict[str, ir.Table] = {}
     counts = dict(people.counts)
     rejected = list(people.rejected)
     problems = [*rates.problems, *people.problems]
     for name in sorted(wanted):
         engine.trace.stage(f"reading {name}")
-        table = raw.read(engine, project.sources[name], project.root, f"source {name}")
-        one = source(engine, project, name, table, wanted[name], people.table, rates)
+        told = partial(_read, engine, project, name, wanted[name], people.table, rates)
+        one = steady(engine, root, f"source {name}", told)
         sources[name], counts[name] = one.table, one.counts
         rejected += one.rejected
         problems += one.problems
     return Facts(people.table, people.histories, sources, rejections(engine, rejected), counts, problems)
+
+
+def _read(
+    engine: Engine, project: Project, name: str, wanted: Wanted, people: ir.Table, rates: money.Rates
+) -> OfSource:
+    table = raw.read(engine, project.sources[name], project.root, f"source {name}")
+    return source(engine, project, name, table, wanted, people, rates)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from retinue.warehouse.engine import Engine
 from retinue.warehouse.functions import json_fields, json_keys
 from retinue.warehouse.reading import databases, postgres, sheets, text
 from retinue.warehouse.reading.hints import nearest
+from retinue.warehouse.reading.steady import looked
 
 #: In a numbered table, the position of each row from 1, and the text of its line in JSON lines.
 ROW = "row number"
@@ -89,6 +90,7 @@ def _of_files(engine: Engine, table: Table, root: Path, what: str) -> Raw:
         if table.database is not None:
             return _of_database(engine, table, root, what)
         files = _files(table.table, root, what)
+        looked(engine, files)
         kind = _kind(files, root, what)
         if kind in _PARQUET:
             return _parquet(engine, files, root, what)
