@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -76,7 +77,9 @@ def replace_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room on that disk and try again" if full else None
+        raise StoreError(f"cannot write {path}: {error.strerror or error}", hint=hint) from None
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise

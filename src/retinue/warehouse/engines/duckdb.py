@@ -67,5 +67,25 @@ def opened(project: Project, threads: int | None, trace: Trace) -> Iterator[Engi
         engine = DuckDB(con, trace=trace)
         try:
             yield engine
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            raise _no_room(project, spill, str(error)) or error from None
         finally:
             engine.close()
+
+
+def _no_room(project: Project, spill: str, error: str) -> RunError | None:
+    """What to do where memory, or the disk that the engine spills to, did not suffice."""
+    full = ("max_temp_directory_size", "No space left", "File too large", "quota")
+    if any(sign in error for sign in full):
+        return RunError(
+            f"the disk of the temporary folder {Path(spill).parent} is full",
+            hint="make room there and run again, or set TMPDIR to a folder on a larger disk",
+        )
+    if "Out of Memory" in error:
+        limit = project.settings.memory_limit or half_of_memory()
+        return RunError(
+            f"the engine needs more memory than the memory_limit of {limit}",
+            place=project.place("settings", "memory_limit"),
+            hint="raise `memory_limit` in retinue.yaml",
+        )
+    return None
