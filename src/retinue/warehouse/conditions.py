@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Mapping
 from functools import reduce
@@ -29,6 +30,11 @@ _OPERATORS = {
     ">=": operator.ge,
 }
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+
+
+def flag(condition: Condition) -> str:
+    """Name of the column that tells of each row of typed facts whether `condition` holds."""
+    return "w_" + hashlib.sha256(repr(condition).encode()).hexdigest()[:12]
 
 
 def holds(condition: Condition, names: Mapping[str, ir.Value]) -> ir.BooleanValue:
@@ -64,7 +70,9 @@ def _alike(column: ir.Value, value: Value) -> tuple[ir.Value, ir.Value]:
         return column, ibis.literal(value)
     if isinstance(value, int | float):
         if kind.is_string():
-            return column.try_cast("float64"), ibis.literal(float(value))
+            # Some engines read 1_000 as a thousand; as a value it is no number.
+            plain = ibis.ifelse(column.contains("_"), ibis.null("string"), column)
+            return plain.try_cast("float64"), ibis.literal(float(value))
         if kind.is_boolean():
             return column.cast("int8"), ibis.literal(value)
         return column, ibis.literal(value)

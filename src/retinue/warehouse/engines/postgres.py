@@ -222,8 +222,10 @@ def opened(project: Project, threads: int | None, trace: Trace) -> Iterator[Engi
     except postgres.Unreachable as error:
         raise RunError(error.message, place=place, hint=error.hint) from None
     except adbc.Error as error:
+        # The driver repeats the statement before what is wrong with it.
+        told = postgres.said(error, url).rpartition("ERROR: ")[2].partition(" CONTEXT: ")[0]
         raise RunError(
-            f"the engine {postgres.shown(url)}: {postgres.said(error, url)}",
+            f"the engine {postgres.shown(url)}: {told}",
             place=place,
             hint="its user needs SELECT on the facts and TEMP on the database; what was published stays",
         ) from None

@@ -34,7 +34,9 @@ FUNCTIONS = (
         RETURN replace(told, '+', '')::double precision;
       END IF;
       RETURN NULL;
-    EXCEPTION WHEN numeric_value_out_of_range THEN RETURN NULL;
+    EXCEPTION WHEN numeric_value_out_of_range THEN
+      RETURN CASE WHEN abs(told::numeric) < 1 THEN 0::double precision
+        WHEN told::numeric > 0 THEN 'Infinity' ELSE '-Infinity' END;
     END $$
     """,
     f"""
@@ -105,7 +107,9 @@ FUNCTIONS = (
     DECLARE
       p text[] := regexp_match(told, '^\\s*{_DAY}(?:[T ]{_TIME})?\\s*{_ZONE}?\\s*$');
     BEGIN
-      IF p IS NULL OR p[4]::int > 23 OR p[5]::int > 59 OR p[6]::int > 59 THEN RETURN NULL; END IF;
+      IF p IS NULL OR p[4]::int > 24 OR p[5]::int > 59 OR p[6]::int > 59 THEN RETURN NULL; END IF;
+      -- Midnight may be written as the end of a day.
+      IF p[4]::int = 24 AND concat(p[5], p[6], p[7]) ~ '[1-9]' THEN RETURN NULL; END IF;
       RETURN pg_temp.retinue_day(p[1]::int, p[2]::int, p[3]::int)
         + make_interval(hours => coalesce(p[4]::int, 0), mins => coalesce(p[5]::int, 0),
                         secs => coalesce(p[6]::int, 0))
@@ -176,17 +180,20 @@ FUNCTIONS = (
     """,
 )
 
-_MONTHS = (
-    "january|february|march|april|may|june|july|august|september|october|november|december"
-    "|jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec"
-)
-_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday|mon|tue|wed|thu|fri|sat|sun"
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+
+
+def _short(names: str) -> str:
+    return "|".join(name[:3] for name in names.split("|"))
+
+
 #: Marks of strptime: what they match, and the letter under which the function takes them.
 _MARKS = {
-    "Y": (r"(\d{4})", "Y"),
+    "Y": (r"(\d{1,4})", "Y"),
     "y": (r"(\d{2})", "y"),
     "m": (r"(\d{1,2})", "m"),
-    "b": (f"({_MONTHS})", "b"),
+    "b": (f"({_short(_MONTHS)})", "b"),
     "B": (f"({_MONTHS})", "b"),
     "d": (r"(\d{1,2})", "d"),
     "j": (r"(\d{1,3})", "j"),
@@ -197,7 +204,7 @@ _MARKS = {
     "S": (r"(\d{1,2})", "S"),
     "f": (r"(\d{1,9})", "f"),
     "z": (r"([+-]\d{2}(?::?\d{2})?|Z)", "z"),
-    "a": (f"(?:{_DAYS})", ""),
+    "a": (f"(?:{_short(_DAYS)})", ""),
     "A": (f"(?:{_DAYS})", ""),
     "%": ("%", ""),
 }

@@ -21,6 +21,8 @@ from retinue.warehouse.reading.raw import Raw
 _DAY = r"^\d{4}-\d{1,2}-\d{1,2}$"
 _WALL = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?$"
 _ZONED = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
+# As every engine reads it: with seconds, and with nothing before the zone.
+_STRICT = r"^\d{4}-\d{1,2}-\d{1,2}[T ]\d{1,2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 # What Python can tell; beyond it are the engine's own `infinity` and slips of the pen.
 _FIRST_DAY, _LAST_DAY = ibis.date("0001-01-01"), ibis.date("9999-12-31")
 _FIRST, _LAST = ibis.timestamp("0001-01-01"), ibis.timestamp("9999-12-31 23:59:59")
@@ -117,7 +119,18 @@ def _from_text(
     at = ibis.cases(
         (is_day, trimmed.try_cast("date").cast("timestamp")),
         (trimmed.re_search(_WALL), _wall(trimmed.try_cast("timestamp"), zones)),
-        (trimmed.re_search(_ZONED), local(zones.project, trimmed.try_cast("timestamp('UTC')"))),
+        (trimmed.re_search(_STRICT), _zoned(trimmed, zones)),
+        (trimmed.re_search(_ZONED), _zoned(_strict(trimmed), zones)),
         else_=none,
     )
     return at, is_day.fill_null(False), empty
+
+
+def _zoned(text: ir.StringValue, zones: Zones) -> ir.Value:
+    return local(zones.project, text.try_cast("timestamp('UTC')"))
+
+
+def _strict(text: ir.StringValue) -> ir.StringValue:
+    """A time with a zone as `_STRICT` has it."""
+    zone = text.re_replace(r" ?(UTC|GMT|Z)$", "Z").re_replace(r" ([+-])", r"\1")
+    return cast(ir.StringValue, zone.re_replace(r"^([^:]*:\d{2})(Z|[+-].*)$", r"\1:00\2"))
