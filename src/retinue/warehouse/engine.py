@@ -131,6 +131,10 @@ class Engine:
         """Names under which `table` finds the engine's own tables."""
         return sorted(self.con.list_tables())
 
+    def has(self, name: str) -> bool:
+        """Whether the engine has a table of its own for `table` to find."""
+        return name in self.tables()
+
     def table(self, name: str) -> ir.Table:
         """A table of the engine, `name` or `schema.name`, as it is."""
         schema, _, bare = name.rpartition(".")

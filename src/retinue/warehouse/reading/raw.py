@@ -338,9 +338,9 @@ def _of_database(engine: Engine, table: Table, root: Path, what: str) -> Raw:
 
 
 def _of_engine(engine: Engine, table: Table, what: str) -> Raw:
-    known = engine.tables()
-    if table.table not in known:
-        raise SourceError(f"{what}: the engine has no table {table.table}", hint=nearest(table.table, known))
+    if not engine.has(table.table):
+        hint = nearest(table.table, engine.tables())
+        raise SourceError(f"{what}: the engine has no table {table.table}", hint=hint)
     found = engine.table(table.table)
     return Raw(what, Place(table.table), found, lambda: counted(found), errors=engine.errors)
 

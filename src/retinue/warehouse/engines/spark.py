@@ -1,0 +1,377 @@
+"""Spark as the engine: tables of its catalog are read in place, and results are kept on the executors.
+
+    pyspark://                        the cluster of the environment (spark-submit, a notebook), or here
+    pyspark://local[4]                here, on four threads
+    pyspark://spark://host:7077       a cluster, by its master; also yarn and k8s://https://...
+    pyspark://sc://host:15002         Spark Connect
+
+Options of Spark follow as a query: `pyspark://local[4]?spark.driver.memory=8g`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import shutil
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, unquote
+
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+import ibis.expr.schema as sch
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from retinue.errors import RunError
+from retinue.project.project import Project
+from retinue.warehouse.engine import Engine, half_of_memory, no_driver
+from retinue.warehouse.engines import duckdb
+from retinue.warehouse.trace import Trace
+
+_SETTINGS = {
+    # Overflows and impossible casts are errors, as they are elsewhere.
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",
+    "spark.sql.jsonGenerator.ignoreNullFields": "false",
+    "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    # `${...}` is text.
+    "spark.sql.variable.substitute": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+#: For a Spark inside of this process. One machine needs few partitions.
+_HERE = {
+    "spark.sql.shuffle.partitions": "4",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    # Wide tables make deep plans.
+    "spark.driver.extraJavaOptions": "-Xss16m",
+}
+_QUIET = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+#: From so many rows on, results come out partition by partition.
+MANY_ROWS = 1_000_000
+_CHUNK = 100_000
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a URL says: the master (or the server of Spark Connect, or nothing) and options."""
+
+    master: str
+    options: dict[str, str]
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        rest = url if url.startswith("spark://") else url.partition("://")[2]
+        master, _, query = rest.partition("?")
+        options = dict(parse_qsl(query))
+        if master.startswith("/"):  # Ibis's own form
+            options.setdefault("spark.sql.warehouse.dir", unquote(master))
+            master = ""
+        return cls(unquote(master), options)
+
+    @property
+    def remote(self) -> bool:
+        return self.master.startswith("sc://") or (not self.master and bool(os.environ.get("SPARK_REMOTE")))
+
+    @property
+    def local(self) -> bool:
+        return self.master.startswith("local")
+
+
+@dataclass(frozen=True)
+class Spark(Engine):
+    """`session` is ours alone: what it is told and keeps is seen by no other of the same Spark."""
+
+    session: Any = None
+    frames: dict[str, Any] = field(default_factory=dict)
+
+    errors: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def has(self, name: str) -> bool:
+        return bool(self.session.catalog.tableExists(_quoted(name)))
+
+    def tables(self) -> list[str]:
+        """Those of the current schema; others are `schema.name` or `catalog.schema.name`."""
+        return sorted(table.name for table in self.session.catalog.listTables() if table.namespace)
+
+    def table(self, name: str) -> ir.Table:
+        frame = self.session.table(_quoted(name))
+        if all(_plain(one.dataType) for one in frame.schema.fields):
+            *before, bare = name.split(".")
+            space = ops.Namespace(
+                catalog=before[0] if len(before) > 1 else None, database=before[-1] if before else None
+            )
+            return self._named(bare, _to_ibis(frame.schema), space)
+        from pyspark.sql import functions as f
+
+        # What is neither number, text nor time is read as the text that Spark writes.
+        columns = [f.col(f"`{one.name.replace('`', '``')}`") for one in frame.schema.fields]
+        told = [
+            column if _plain(one.dataType) else column.cast("string").alias(one.name)
+            for one, column in zip(frame.schema.fields, columns, strict=True)
+        ]
+        frame = frame.select(*told)
+        unique = self._unique("read")
+        frame.createOrReplaceTempView(unique)
+        return self._named(unique, _to_ibis(frame.schema))
+
+    def progress(self) -> float | None:
+        """Of the jobs that are running: their tasks that are done."""
+        with suppress(Exception):
+            tracker = self.session.sparkContext.statusTracker()
+            stages = [tracker.getStageInfo(number) for number in tracker.getActiveStageIds()]
+            whole = sum(stage.numTasks for stage in stages if stage)
+            if whole:
+                return sum(stage.numCompletedTasks for stage in stages if stage) / whole
+        return super().progress()
+
+    def close(self) -> None:
+        for unique in list(self.stored):
+            self._dropped(unique)
+
+    def _created(self, unique: str, expression: ir.Table) -> ir.Table:
+        return self._kept(unique, self._frame(expression), expression.schema())
+
+    def _received(self, unique: str, rows: pa.RecordBatchReader) -> ir.Table:
+        table = rows.read_all()
+        schema = sch.Schema.from_pyarrow(table.schema)
+        frame = self.session.createDataFrame(table.cast(schema.to_pyarrow()))
+        if table.num_rows > _CHUNK:
+            return self._kept(unique, frame, schema)
+        frame.createOrReplaceTempView(unique)
+        return self._named(unique, schema)
+
+    def _kept(self, unique: str, frame: Any, schema: sch.Schema) -> ir.Table:
+        """The rows of `frame`, computed once. The plan that led to them is forgotten: plans of a
+        run would grow without end."""
+        wanted = _to_spark(schema)
+        if [(one.name, one.dataType) for one in frame.schema] != [(o.name, o.dataType) for o in wanted]:
+            frame = frame.to(wanted)
+        reliable = self.session.conf.get("spark.checkpoint.dir", None)
+        kept = frame.checkpoint() if reliable else frame.localCheckpoint()
+        kept.createOrReplaceTempView(unique)
+        self.frames[unique] = kept
+        return self._named(unique, schema)
+
+    def _dropped(self, unique: str) -> None:
+        self.session.catalog.dropTempView(unique)
+        frame = self.frames.pop(unique, None)
+        with suppress(AttributeError, TypeError):
+            # The rows would go with the garbage of Java, which may be late.
+            frame._jdf.queryExecution().analyzed().rdd().unpersist(False)
+
+    def _fetched(self, expression: ir.Table) -> pa.Table:
+        return _typed(_arrow(self._frame(expression)), expression.schema().to_pyarrow())
+
+    def _batches(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
+        frame, wanted = self._frame(expression).localCheckpoint(), expression.schema().to_pyarrow()
+        if frame.count() <= MANY_ROWS:
+            yield from _typed(_arrow(frame), wanted).to_batches(max_chunksize=_CHUNK)
+            return
+
+        def written(batches: Iterator[Any]) -> Iterator[Any]:
+            # On the executors, which know nothing of us.
+            import pyarrow as pa
+
+            for batch in batches:
+                sink = pa.BufferOutputStream()
+                with pa.ipc.new_stream(sink, batch.schema) as stream:
+                    stream.write_batch(batch)
+                packed = pa.array([sink.getvalue().to_pybytes()], pa.binary())
+                yield pa.record_batch([packed], names=["rows"])
+
+        for row in frame.mapInArrow(written, "rows binary").toLocalIterator(prefetchPartitions=True):
+            told = pa.ipc.open_stream(row["rows"]).read_all()
+            yield from _typed(told, wanted).to_batches()
+
+    def _frame(self, expression: ir.Table) -> Any:
+        return self.session.sql(self.con.compile(expression))
+
+    def _named(self, name: str, schema: sch.Schema, space: ops.Namespace | None = None) -> ir.Table:
+        place = space or ops.Namespace()
+        return ops.DatabaseTable(name, schema=schema, source=self.con, namespace=place).to_expr()
+
+
+def _arrow(frame: Any) -> pa.Table:
+    with warnings.catch_warnings():
+        # PySpark leaves the sockets that results come through to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        return frame.toArrow()
+
+
+def _typed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    return table.rename_columns(wanted.names).cast(wanted)
+
+
+def _quoted(name: str) -> str:
+    return ".".join("`" + part.replace("`", "``") + "`" for part in name.split("."))
+
+
+def _plain(kind: Any) -> bool:
+    import pyspark.sql.types as pt
+
+    return isinstance(kind, pt.NumericType | pt.BooleanType | pt.StringType | pt.DateType) or _is_time(kind)
+
+
+def _is_time(kind: Any) -> bool:
+    import pyspark.sql.types as pt
+
+    return isinstance(kind, pt.TimestampType | pt.TimestampNTZType)
+
+
+def _to_ibis(schema: Any) -> sch.Schema:
+    """Ibis takes both kinds of times of Spark for times without a zone."""
+    import pyspark.sql.types as pt
+    from ibis.backends.pyspark.datatypes import PySparkType
+
+    def kind(one: Any) -> dt.DataType:
+        if isinstance(one, pt.TimestampType):
+            return dt.Timestamp(timezone="UTC")
+        return dt.string if isinstance(one, pt.StringType) else PySparkType.to_ibis(one)
+
+    return sch.Schema({one.name: kind(one.dataType) for one in schema.fields})
+
+
+def _to_spark(schema: sch.Schema) -> Any:
+    import pyspark.sql.types as pt
+    from ibis.backends.pyspark.datatypes import PySparkType
+
+    def kind(one: dt.DataType) -> Any:
+        if one.is_timestamp():
+            return pt.TimestampNTZType() if one.timezone is None else pt.TimestampType()
+        return PySparkType.from_ibis(one)
+
+    return pt.StructType([pt.StructField(name, kind(one)) for name, one in schema.items()])
+
+
+@contextmanager
+def opened(project: Project, threads: int | None, trace: Trace) -> Iterator[Engine]:
+    """A session of its own, whose days are those of the project.
+
+    A Spark that already runs in this process is used as it is, whatever master the URL names.
+    """
+    address = Address.of(project.settings.engine)
+    try:
+        from ibis.backends.pyspark import Backend
+        from pyspark.errors import PySparkException
+    except ImportError as error:
+        raise no_driver(project, "spark", error) from None
+    from py4j.protocol import Py4JError
+
+    from retinue.warehouse.engines.spark_sql import compiler
+
+    failures = (PySparkException, Py4JError)
+    place = project.place("settings", "engine")
+
+    class Compiling(Backend):
+        """Ibis's PySpark without a session of its own."""
+
+    Compiling.compiler = compiler
+    Compiling.register_options()
+
+    class Here(Spark):
+        errors = failures
+
+    with duckdb.opened(project, threads, trace) as files:
+        session = _session(project, address, failures)
+        engine = Here(Compiling(), files, trace=trace, session=session)
+        try:
+            yield engine
+        except failures as error:
+            raise RunError(
+                f"Spark: {_first_line(error)}", place=place, hint="what was published stays"
+            ) from None
+        finally:
+            with suppress(*failures):
+                engine.close()
+                if address.remote:
+                    session.stop()
+
+
+def _session(project: Project, address: Address, failures: tuple[type[Exception], ...]) -> Any:
+    from pyspark.sql import SparkSession
+
+    place = project.place("settings", "engine")
+    if not address.remote and _java() is None and SparkSession.getActiveSession() is None:
+        raise RunError(
+            "Spark needs Java 17 or later, and there is none",
+            place=place,
+            hint="install it (Debian: apt-get install default-jre-headless), or set JAVA_HOME",
+        )
+    if address.remote and importlib.util.find_spec("grpc") is None:
+        raise RunError(
+            "Spark Connect needs packages that are not installed (grpc)",
+            place=place,
+            hint="pip install 'pyspark[connect]'",
+        )
+    # What PySpark says of its own exceptions is said by whoever catches them.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
+    known = {**_QUIET, **(_of_this_machine(project) if address.local or not address.master else {})}
+    options = {**known, **_SETTINGS, **address.options}
+    builder = SparkSession.builder.appName(f"retinue {project.settings.project}")
+    for name, value in options.items():
+        builder = builder.config(name, value)
+    try:
+        with _signals_kept():
+            if address.remote:
+                session = (builder.remote(address.master) if address.master else builder).create()
+            else:
+                started = (builder.master(address.master) if address.master else builder).getOrCreate()
+                session = started.newSession()
+        for name, value in {**options, "spark.sql.session.timeZone": project.settings.timezone}.items():
+            # A Spark that runs already has what else it was started with.
+            if name.startswith("spark.sql.") and (name in _SETTINGS or session.conf.isModifiable(name)):
+                session.conf.set(name, value)
+    except failures as error:
+        raise RunError(
+            f"cannot start Spark: {_first_line(error)}",
+            place=place,
+            hint="check the master in `engine`; Spark 4 needs Java 17 or later",
+        ) from None
+    return session
+
+
+def _of_this_machine(project: Project) -> dict[str, str]:
+    """Settings for a Spark that starts in this process."""
+    limit = project.settings.memory_limit or half_of_memory()
+    memory = re.sub(r"\s*([KMGT])i?B$", r"\1", limit, flags=re.IGNORECASE).lower()
+    quiet = resources.files(__package__) / "log4j2.properties"
+    java = f"{_HERE['spark.driver.extraJavaOptions']} -Dlog4j2.configurationFile={quiet}"
+    return {**_HERE, "spark.driver.memory": memory, "spark.driver.extraJavaOptions": java}
+
+
+def _java() -> str | None:
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """PySpark takes Ctrl-C for itself; it is whoever started us who says what that does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _first_line(error: Exception) -> str:
+    told = str(error).strip().partition("\n")[0]
+    return told or type(error).__name__
