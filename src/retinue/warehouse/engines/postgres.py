@@ -166,6 +166,10 @@ class Postgres(Engine):
         if size.column(0)[0].as_py() >= _LARGE:
             self._do(f"ANALYZE {sge.table_(unique, db='pg_temp', quoted=True).sql('postgres')}")
         namespace = ops.Namespace(database="pg_temp")
+        # A stored time has a scale, as on other engines, or it could not meet one that is read back.
+        schema = sch.Schema(
+            {n: kind.copy(scale=6) if kind.is_timestamp() else kind for n, kind in schema.items()}
+        )
         return ops.DatabaseTable(unique, schema=schema, source=self.con, namespace=namespace).to_expr()
 
     def _do(self, statement: str) -> None:
