@@ -225,6 +225,25 @@ class Project:
         """Write published tables into `directory`; returns the rows of each."""
         return self.workspace.published().export(Path(directory), format, tables)
 
+    def export_to(
+        self,
+        url: str,
+        *,
+        schema: str | None = None,
+        tables: Sequence[str] | None = None,
+        full: bool = False,
+    ) -> dict[str, int]:
+        """Write published tables to a database, for BI; returns the rows written of each.
+
+        `url` is postgresql://user@host/db, duckdb:///path/to/file.duckdb or another that Ibis knows.
+        All tables change at once, or none; only dates that changed are written, unless `full`.
+        Raises StoreError.
+        """
+        from retinue.run.export import export_to
+
+        told = export_to(self.workspace, url, schema=schema, tables=tables, full=full)
+        return {name: one.rows for name, one in told.items()}
+
     def __repr__(self) -> str:
         settings = self.workspace.project.settings
         dates = self.dates()

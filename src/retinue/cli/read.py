@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from retinue.cli.options import DAY, as_json, in_project, print_json, settings_and_store
-from retinue.errors import NotFound
 
 if TYPE_CHECKING:
     from retinue.run.explanation import Explanation
     from retinue.store.current import CurrentRow
+    from retinue.workspace import Workspace
 
 #: What accounts can be sorted by here, with the words for the order that results.
 ORDERS = {
@@ -195,7 +195,7 @@ def status(root: Path, json_: bool) -> None:
 
 
 @click.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), required=False)
 @in_project
 @click.option(
     "--format",
@@ -206,41 +206,91 @@ def status(root: Path, json_: bool) -> None:
     help="Kind of file.",
 )
 @click.option("--table", "tables", multiple=True, metavar="NAME", help="Only this table; may be repeated.")
+@click.option("--to", "url", metavar="URL", help="A database instead of files; may hold ${NAME}.")
+@click.option("--schema", metavar="NAME", help="With --to: the schema; by default `retinue`.")
+@click.option("--full", is_flag=True, help="With --to: write dates that are there already again too.")
 @as_json
 def export(
-    directory: Path, root: Path, format_: Literal["parquet", "csv"], tables: tuple[str, ...], json_: bool
+    directory: Path | None,
+    root: Path,
+    format_: Literal["parquet", "csv"],
+    tables: tuple[str, ...],
+    url: str | None,
+    schema: str | None,
+    full: bool,
+    json_: bool,
 ) -> None:
-    """Write the published tables into DIRECTORY, one file each.
+    """Write the published tables into DIRECTORY, one file each, or into a database for BI.
 
     The same published rows give the same bytes. The columns are in the reference ("Published
     tables"). The table `timeline` holds personal data.
+
+    With --to, all tables change at once, or none, and only dates that changed since the last
+    export are written: postgresql://user@host/db, duckdb:///path/to/file.duckdb, or the URL of
+    another warehouse that Ibis knows. Take passwords from the environment.
 
     \b
     Examples:
       retinue export out
       retinue export out --format csv --table snapshots --table transitions
+      retinue export --to '${BI_URL}' --schema scores
     """
-    from retinue.store.current import current_run
-    from retinue.store.manifest import read_manifest
-    from retinue.store.snapshots import Published
-
+    if (directory is None) == (url is None):
+        raise click.UsageError("give either a DIRECTORY or --to URL")
     project, store = settings_and_store(root)
-    run = current_run(store)
-    if run is None:
-        raise NotFound("nothing is published yet", hint="start with `retinue run`")
-    rows = Published(project.home, read_manifest(project.home, run.run_id)).export(
-        directory, format_, tables or None
-    )
-    if json_:
-        print_json({"directory": str(directory), "format": format_, "rows": rows})
+    from retinue.workspace import Workspace
+
+    workspace = Workspace(project, store)
+    if url is None:
+        assert directory is not None
+        if schema or full:
+            raise click.UsageError("--schema and --full go with --to")
+        rows = workspace.published().export(directory, format_, tables or None)
+        if json_:
+            print_json({"directory": str(directory), "format": format_, "rows": rows})
+            return
+        _written({str(directory / f"{name}.{format_}"): f"{count:,} rows" for name, count in rows.items()})
         return
+    _export_to(workspace, url, schema, tables, full, json_)
+
+
+def _export_to(
+    workspace: Workspace, url: str, schema: str | None, tables: tuple[str, ...], full: bool, json_: bool
+) -> None:
+    import os
+
+    from retinue.cli.render import counted
+    from retinue.cli.waiting import progress
+    from retinue.project.environment import VariableError, expand
+    from retinue.run.export import export_to, shown
+
+    try:
+        url = expand(url, os.environ)
+    except VariableError as error:
+        raise click.UsageError(f"--to: {error}; {error.hint}") from None
+    with progress("connecting") as tell:
+        told = export_to(workspace, url, schema=schema, tables=tables or None, full=full, progress=tell)
+    place = shown(url, schema)
+    if json_:
+        written = {name: {"rows": one.rows, "dates": one.dates} for name, one in told.items()}
+        print_json({"to": place, "written": written})
+        return
+    _written(
+        {
+            f"{place}.{name}": f"{one.rows:,} rows"
+            + (f" of {counted(one.dates, 'date')}" if one.dates is not None else "")
+            for name, one in told.items()
+        }
+    )
+
+
+def _written(told: dict[str, str]) -> None:
     from retinue.cli.render import Column, Page, Table
 
-    page = Page()
     table = Table([Column(""), Column("", right=True)])
-    for name, count in rows.items():
-        table.add(str(directory / f"{name}.{format_}"), f"{count:,} rows")
-    page.table(table)
+    for where, what in told.items():
+        table.add(where, what)
+    Page().table(table)
 
 
 COMMANDS = (accounts, explain, export, status)

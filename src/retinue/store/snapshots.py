@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -85,14 +85,25 @@ class Published:
         question = _Question(accounts if "account_id" in schema.names else None, first, last)
         return pa.Table.from_batches(self._answer(contract, schema, wanted, [question]), wanted)
 
-    def batches(self, name: str) -> Iterator[pa.RecordBatch]:
-        """The same rows as `table`, in memory that does not grow with them."""
+    def batches(self, name: str, dates: Collection[date] | None = None) -> Iterator[pa.RecordBatch]:
+        """The same rows as `table`, of `dates` only, in memory that does not grow with them."""
         contract, schema = _contract(name), self.schema(name)
-        questions = [_Question()]
+        only = _Question(dates=None if dates is None else frozenset(dates))
+        questions = [only]
         if contract.key[0] == "account_id":
-            edges = _edges([path for path, _ in self._files(contract)])
-            questions = [_Question(low=low, below=below) for low, below in pairwise([None, *edges, None])]
+            edges = _edges([path for path, part in self._files(contract) if part is None or only.of(part)])
+            questions = [replace(only, low=low, below=below) for low, below in pairwise([None, *edges, None])]
         yield from self._answer(contract, schema, schema, questions)
+
+    def versions(self, name: str) -> dict[date | None, str]:
+        """Which files hold the rows of each date (of the table as a whole: None).
+
+        Files never change: as long as a date has the same version, it has the same rows.
+        """
+        contract = _contract(name)
+        if contract.dated:
+            return {day: part.path for part in self.manifest.parts for day in part.dates}
+        return {None: self.manifest.whole.get(name, "")}
 
     def export(
         self,
@@ -167,13 +178,15 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Which rows: of these accounts, or with ids from `low` and below `below`, on days in [first, last]."""
+    """Which rows: of these accounts, or with ids from `low` and below `below`, on days in [first, last],
+    on `dates` only."""
 
     accounts: tuple[str, ...] | None = None
     first: date | None = None
     last: date | None = None
     low: str | None = None
     below: str | None = None
+    dates: frozenset[date] | None = None
 
     def rows(
         self,
@@ -185,12 +198,12 @@ class _Question:
 
         Files that are current as a whole need only be read. Of others a join keeps the current dates.
         """
-        if self.accounts == ():
+        if self.accounts == () or self.dates == frozenset():
             return None
         whole: list[str] = []
         pieces: dict[str, list[date]] = {}
         for path, part in files:
-            days = [day for day in part.dates if self._wants(day)] if part else []
+            days = self.of(part) if part else []
             if part is None or (part.whole and days):
                 whole.append(str(path))
             elif days:
@@ -211,8 +224,15 @@ class _Question:
             found = rows if found is None else found.union(rows)
         return found
 
-    def _wants(self, day: date) -> bool:
-        return (self.first is None or day >= self.first) and (self.last is None or day <= self.last)
+    def of(self, part: Part) -> list[date]:
+        """The dates of a part that are wanted."""
+        return [
+            day
+            for day in part.dates
+            if (self.first is None or day >= self.first)
+            and (self.last is None or day <= self.last)
+            and (self.dates is None or day in self.dates)
+        ]
 
     def _read(
         self,
@@ -239,6 +259,8 @@ class _Question:
             rows = rows.filter(column("as_of") >= value(self.first))
         if "as_of" in schema.names and self.last is not None:
             rows = rows.filter(column("as_of") <= value(self.last))
+        if "as_of" in schema.names and self.dates is not None:
+            rows = rows.filter(column("as_of").isin(*map(value, sorted(self.dates))))
         there = set(rows.columns)
         return rows.select(
             *(

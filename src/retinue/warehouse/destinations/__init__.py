@@ -1,0 +1,1 @@
+"""Databases and warehouses that published tables are written to, for BI."""
