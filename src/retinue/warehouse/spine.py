@@ -9,7 +9,7 @@ place of the date on the grid).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import ibis
 import ibis.expr.types as ir
@@ -24,13 +24,14 @@ from retinue.warehouse.engine import Engine
 class Spine:
     """Alive accounts x grid.
 
-    `rows` has ix, pos, as_of; `firsts` has ix, first_pos for every account with a row;
-    `calendar` has day, pos: the first grid date on or after each day of the grid's span.
+    `rows` has ix, pos, as_of; `spans` has ix, first_pos, last_pos for every account with a row,
+    which is alive on all dates between them; `calendar` has offset, begin: for each day of the
+    grid's span, counted from its first date, the first date of the grid on or after it.
     """
 
     dates: tuple[date, ...]
     rows: ir.Table
-    firsts: ir.Table
+    spans: ir.Table
     calendar: ir.Table
 
     def pos(self, day: date) -> int:
@@ -60,29 +61,12 @@ def build(engine: Engine, accounts: ir.Table, dates: list[date]) -> Spine:
         .select("ix", "pos", "as_of")
     )
     rows = engine.store("spine", alive)
-    firsts = engine.store("firsts", rows.group_by("ix").agg(first_pos=_.pos.min()))
-    return Spine(ordered, rows, firsts, engine.memory(_calendar(ordered)))
+    spans = engine.store("spans", rows.group_by("ix").agg(first_pos=_.pos.min(), last_pos=_.pos.max()))
+    return Spine(ordered, rows, spans, engine.memory(_calendar(ordered)))
 
 
 def _calendar(dates: tuple[date, ...]) -> pa.Table:
-    first = dates[0]
-    span = [first + timedelta(days=n) for n in range((dates[-1] - first).days + 1)]
-    offsets = np.array([(d - first).days for d in dates])
-    pos = np.searchsorted(offsets, np.arange(len(span)), side="left")
-    return pa.table({"day": pa.array(span, pa.date32()), "pos": pa.array(pos, pa.int32())})
-
-
-def on_grid(spine: Spine, deltas: ir.Table, day: str = "day") -> ir.Table:
-    """`deltas` with `pos` instead of its column `day`: what the grid first sees of that day.
-
-    Days after the grid's last date drop out; days before the account's first row count from
-    that row on. Accounts that are never alive drop out.
-    """
-    first_date = ibis.literal(spine.dates[0])
-    placed = deltas.mutate(_day=ibis.greatest(deltas[day], first_date)).drop(day)
-    return (
-        placed.join(spine.calendar.rename(_day="day", _pos="pos"), "_day")
-        .join(spine.firsts, "ix")
-        .mutate(pos=ibis.greatest(_._pos, _.first_pos))
-        .drop("_day", "_pos", "first_pos")
-    )
+    offsets = np.array([(day - dates[0]).days for day in dates])
+    days = np.arange(offsets[-1] + 1)
+    begin = offsets[np.searchsorted(offsets, days)]
+    return pa.table({"offset": pa.array(days, pa.int32()), "begin": pa.array(begin, pa.int32())})

@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 from retinue.project import conditions
 from retinue.project.project import Project
 from retinue.project.sources import Column, Source
-from retinue.warehouse.conditions import holds
+from retinue.warehouse.conditions import flag, holds
 from retinue.warehouse.facts import clocks, money, values
 from retinue.warehouse.functions import is_json_object, json_text, row_json
 from retinue.warehouse.reading.raw import LINE, ROW, Raw, own_columns
@@ -29,10 +29,30 @@ ALWAYS = date(1900, 1, 1)
 
 @dataclass(frozen=True)
 class Wanted:
-    """Columns of a source that metrics use: as `numbers` (sum, mean, latest), or `plain`."""
+    """Columns of a source that metrics use: as `numbers` (sum, mean, latest), or `plain`.
+
+    Of `conditions` only whether they hold is kept, not what they look at.
+    """
 
     numbers: frozenset[str] = frozenset()
     plain: frozenset[str] = frozenset()
+    conditions: frozenset[conditions.Condition] = frozenset()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every column that is looked at."""
+        looked_at = (name for one in self.conditions for name in conditions.names(one))
+        return self.numbers | self.plain | frozenset(looked_at)
+
+    def __or__(self, other: Wanted) -> Wanted:
+        return Wanted(
+            self.numbers | other.numbers, self.plain | other.plain, self.conditions | other.conditions
+        )
+
+    def without(self, names: set[str]) -> Wanted:
+        """What is left where the columns `names` are not to be had."""
+        kept = (one for one in self.conditions if not names & set(conditions.names(one)))
+        return Wanted(self.numbers - names, self.plain - names, frozenset(kept))
 
 
 @dataclass
@@ -171,7 +191,9 @@ def _columns(work: _Typing, wanted: Wanted) -> dict[str, Column]:
     """Adds the wanted columns; returns those whose amounts are still to be converted."""
     declared = work.source.named_columns()
     converted: dict[str, Column] = {}
-    for name in sorted(wanted.numbers | wanted.plain):
+    told: dict[str, ir.Value] = {}
+    looked_at = wanted.plain | {name for one in wanted.conditions for name in conditions.names(one)}
+    for name in sorted(wanted.names):
         column = declared.get(name, Column(column=name))
         late: ir.BooleanValue | None = None
         if column.known_at is not None:
@@ -180,8 +202,10 @@ def _columns(work: _Typing, wanted: Wanted) -> dict[str, Column]:
             late = own.empty
             when = ibis.greatest(work.out["visible"], own.known)
             work.out[f"k_{name}"] = ibis.ifelse(late, ibis.null("date"), when)
+        if name in looked_at:
+            told[name] = _known(values.plain_value(work.table, name, column), late)
         if name in wanted.plain:
-            work.out[f"c_{name}"] = _known(values.plain_value(work.table, name, column), late)
+            work.out[f"c_{name}"] = told[name]
         if name in wanted.numbers:
             number = values.number(work.table, name, column)
             work.faults.append((number.wrong, number.reason))
@@ -192,6 +216,8 @@ def _columns(work: _Typing, wanted: Wanted) -> dict[str, Column]:
                 work.out[f"m_{name}"] = currency
                 lacking = number.value.notnull() & currency.isnull()
                 work.faults.append((lacking, f"currency of {name} ({column.currency}) is empty"))
+    for condition in sorted(wanted.conditions, key=flag):
+        work.out[flag(condition)] = holds(condition, told)
     return converted
 
 

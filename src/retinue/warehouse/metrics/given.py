@@ -11,7 +11,9 @@ from retinue.project.metrics import MetricBase, Pulse, Sql
 from retinue.project.project import Project
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts.sources import Facts, Wanted
+from retinue.warehouse.metrics import running
 from retinue.warehouse.metrics import series as s
+from retinue.warehouse.metrics.tallies import newest_rows
 from retinue.warehouse.spine import Spine
 
 
@@ -74,9 +76,9 @@ def _pulse(engine: Engine, grid: Spine, facts: Facts, name: str, pulses: pa.Tabl
         .select("ix", "day", "value", "expires_on", "n_row", known="day", visible="day", occurred="said_at"),
     )
     newest = s.Newest("pulses", "row", None)
-    table, names = s.compute(engine, grid, {"pulses": rows}, [newest])
+    table, names = running.compute(engine, grid, {"pulses": rows}, [newest])
     column = names[newest]
-    ranked = s.newest_rows(rows, newest)
+    ranked = newest_rows(rows, newest)
     found = table.join(
         ranked.select("ix", **{column: ranked["rank"]}, n_row=ranked.value), ["ix", column]
     ).join(rows.select("n_row", "value", "day", "expires_on"), "n_row")

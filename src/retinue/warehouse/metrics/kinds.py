@@ -22,8 +22,10 @@ from retinue.project.metrics import MetricBase, closure, feeds, needs, split
 from retinue.project.sources import Source
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts.sources import Wanted
+from retinue.warehouse.metrics import running
 from retinue.warehouse.metrics import series as s
 from retinue.warehouse.metrics.feeds import Deaths, Feed
+from retinue.warehouse.metrics.tallies import newest_rows
 from retinue.warehouse.spine import Spine
 
 #: States of a metric, as the engine keeps them. `stale`: the value of the day its feed died.
@@ -46,25 +48,17 @@ class Metrics:
 
 def wanted(metrics: Mapping[str, MetricBase], sources: Mapping[str, Source]) -> dict[str, Wanted]:
     """What must be loaded of each source for these metrics and for the timeline."""
-    numbers: dict[str, set[str]] = {}
-    plain: dict[str, set[str]] = {}
+    found: dict[str, Wanted] = {}
     for name, declared in sources.items():
         if declared.timeline:
             fields = {field for _, field, _, _ in string.Formatter().parse(declared.timeline) if field}
-            numbers.setdefault(name, set())
-            plain.setdefault(name, set()).update(fields)
+            found[name] = Wanted(plain=frozenset(fields))
     for metric in metrics.values():
         for source in feeds(metric):
-            numbers.setdefault(source, set())
-            plain.setdefault(source, set())
+            found.setdefault(source, Wanted())
         for one in series_of(metric):
-            if one.where is not None:
-                plain[one.source] |= set(conditions.names(one.where))
-            if isinstance(one, s.Different):
-                plain[one.source].add(one.column)
-            elif isinstance(one, s.Flow | s.Stock | s.Newest) and one.column:
-                numbers[one.source].add(one.column)
-    return {source: Wanted(frozenset(numbers[source]), frozenset(plain[source])) for source in numbers}
+            found[one.source] |= s.wanted(one)
+    return found
 
 
 def feeds_of(
@@ -342,11 +336,11 @@ def compute(
         if name not in given and not isinstance(metric, kinds.Children)
     }
     asked = [one for metric in own.values() for one in series_of(metric)]
-    base, names = s.compute(engine, spine, sources, asked)
+    base, names = running.compute(engine, spine, sources, asked)
     table = base
     for one, name in names.items():
         if isinstance(one, s.Newest):
-            ranked = s.newest_rows(sources[one.source], one)
+            ranked = newest_rows(sources[one.source], one)
             rows = ranked.select(
                 "ix", **{name: ranked["rank"], f"{name}_value": ranked.value, f"{name}_day": ranked.day}
             )

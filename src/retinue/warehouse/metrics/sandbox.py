@@ -71,7 +71,7 @@ def wanted(
             plain = {c.name for c in offered if not c.number and not c.end}
             plain |= {gate for c in offered for gate in c.behind}
             before = told.get(source, Wanted())
-            told[source] = Wanted(before.numbers | numbers, before.plain | plain)
+            told[source] = before | Wanted(frozenset(numbers), frozenset(plain))
     return told
 
 

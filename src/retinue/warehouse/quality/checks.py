@@ -155,8 +155,8 @@ def _wanted(project: Project, usable: dict[str, MetricBase]) -> tuple[dict[str, 
         needed = given.wanted(metrics.wanted({name: metric}, {}), {name: metric}, project)
         for source, of in needed.items():
             before = wanted.get(source, Wanted())
-            wanted[source] = Wanted(before.numbers | of.numbers, before.plain | of.plain)
-            for column in of.numbers | of.plain:
+            wanted[source] = before | of
+            for column in of.names:
                 uses.setdefault(source, {}).setdefault(column, []).append(("metrics", name))
     return wanted, uses
 
@@ -188,10 +188,10 @@ def _there(
         path = (*here, label) if role else (*here, "columns", label)
         if [column for column in _read_for(mapped) if not there(path, column)]:
             lacking.add(label)
-    for column in sorted((wanted.numbers | wanted.plain) - set(declared)):
+    for column in sorted(wanted.names - set(declared)):
         if [path for path in uses.get(column, [here]) if not there(path, column, [*declared, *columns])]:
             lacking.add(column)
-    return Wanted(wanted.numbers - lacking, wanted.plain - lacking) if all(structure) else None
+    return wanted.without(lacking) if all(structure) else None
 
 
 def _read_for(mapped: Column) -> list[str]:

@@ -15,8 +15,10 @@ from retinue.project.scorecards import Scorecard, Stage, TenureStep, Values
 from retinue.warehouse.conditions import holds
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts.sources import Facts
+from retinue.warehouse.metrics import running
 from retinue.warehouse.metrics import series as s
 from retinue.warehouse.metrics.kinds import OK, STALE, Metrics, days_between
+from retinue.warehouse.metrics.tallies import newest_rows
 from retinue.warehouse.spine import Spine
 
 #: Attributes that describe the relationship itself and do not change with its course.
@@ -41,7 +43,7 @@ def attributes(
         f"history:{name}": _as_facts(history, even_empty=name in seen)
         for name, history in facts.histories.items()
     }
-    table, newest = s.compute(
+    table, newest = running.compute(
         engine,
         spine,
         dated,
@@ -49,7 +51,7 @@ def attributes(
     )
     for one, column in newest.items():
         name = one.source.removeprefix("history:")
-        rows = s.newest_rows(dated[one.source], one)  # type: ignore[arg-type]
+        rows = newest_rows(dated[one.source], one)  # type: ignore[arg-type]
         if name in seen:
             values = facts.histories[name].select("ix", "day", "value")
             rows = rows.drop("value").join(values, ["ix", "day"])
