@@ -15,7 +15,7 @@ import pytest
 from retinue.insight.drivers import Bridge, MeasureRow, Scoring, Snapshot, explain_change
 from retinue.insight.stability import NO_DAY
 from retinue.run.changes import changes
-from retinue.run.history import Past, _all_bridges, _past_bridges
+from retinue.run.history import Past, all_bridges, published_bridges
 from retinue.run.layers import day_number, history
 from tests.run.company import DAY, LAST, opened, table
 
@@ -24,14 +24,14 @@ def _published(root: Path) -> tuple:
     """History, bridges and a way to fetch measures, from nothing but what is published."""
     workspace = opened(root)
     past = Past.of(workspace)
-    snapshots = past.snapshots(date.max)
+    snapshots = past.published.table("snapshots")
     ids = pa.array(sorted(set(snapshots["account_id"].to_pylist())))
-    old, told = _past_bridges(past, ids, date.max)
-    bridges = _all_bridges(None, None, old, told, None)
+    crossed = published_bridges(past.published, date.min, date.max)
+    bridges = all_bridges(past.published, crossed, ids, None, None)
     number = {account: n for n, account in enumerate(ids.to_pylist())}
     places = np.array([number[account] for account in snapshots["account_id"].to_pylist()])
     merged = {"ix": bridges.ix, "day": bridges.day, "old_computed": bridges.old_computed}
-    every = history(snapshots, places, list(past.formulas()), merged)
+    every = history(snapshots, places, list(past.formulas), merged)
     measures = past.published.table("measures")
     days = [day_number(day) for day in measures["as_of"].to_pylist()]
     keyed = measures.append_column("day", pa.array(days)).append_column(

@@ -20,6 +20,7 @@ from retinue.project.cases import Expected
 from retinue.project.scorecards import BANDS
 from retinue.run import layers
 from retinue.run.history import New, Past
+from retinue.run.kept import Kept
 from retinue.warehouse import tables
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
@@ -96,7 +97,7 @@ def _snapshots(engine: Engine, ready: Pass, computed: Computed) -> dict[Key, dic
     formulas = {formula.fingerprint: formula for formula in computed.formulas}
     table = tables.snapshots(engine, computed)
     first = computed.spine.dates[computed.positions[0]]
-    new = New.of(engine, computed, table, formulas, Past(None, None), first)
+    new = New.of(engine, computed, table, formulas, Past(None, None), Kept.empty(), first)
     # Stability is a fold over the dates of the case, whatever else is on the grid.
     ids = new.account_ids.to_pylist()
     days = [{layers.day_number(day) for day in one.case.dates} for one in ready.told]
@@ -110,7 +111,7 @@ def _snapshots(engine: Engine, ready: Pass, computed: Computed) -> dict[Key, dic
         dtype=bool,
     )
     rows = new.rows.of(mine)
-    settled, _ = layers.stabilised(new.before, rows, new.cards, new.accounts)
+    settled, _ = new.stabilised(rows)
     overrides = _overrides(ready.told)
     if overrides.num_rows:
         settled = layers.overridden(new.before, settled, overrides, new.index, new.cards, ready.project)

@@ -75,9 +75,7 @@ def changes(
     place0, place1 = _places(snapshots, ix, start), _places(snapshots, ix, end)
 
     # Each change is one leg, and one more for every bridge on the way.
-    at = keys(bridges.ix, bridges.day)
-    low = np.searchsorted(at, keys(ix, start), side="right")
-    high = np.searchsorted(at, keys(ix, end), side="right")
+    low, high = _crossed(bridges, ix, start, end)
     crossed = high - low
     legs = crossed + 1
     first = (
@@ -134,6 +132,27 @@ def changes(
         override=override,
     )
     return Changes(ChangeDrivers(numbers[found.change], found.kind, found.key, found.points), names)
+
+
+def needed(bridges: Bridges, ix: Array, start: Array, end: Array) -> tuple[Array, Array]:
+    """The (ix, day) of all snapshots that `changes` of the same spans looks at."""
+    low, high = _crossed(bridges, ix, start, end)
+    inside = np.zeros(len(bridges.ix) + 1, np.int64)
+    np.add.at(inside, low, 1)
+    np.add.at(inside, high, -1)
+    met = np.cumsum(inside)[:-1] > 0
+    met_ix, told = bridges.ix[met], np.isnan(bridges.old_computed[met])
+    return (
+        np.concatenate([ix, ix, met_ix, met_ix[told]]),
+        np.concatenate([start, end, bridges.day[met], bridges.since[met][told]]),
+    )
+
+
+def _crossed(bridges: Bridges, ix: Array, start: Array, end: Array) -> tuple[Array, Array]:
+    """Of each span the first bridge in it and the first after it."""
+    at = keys(bridges.ix, bridges.day)
+    low = np.searchsorted(at, keys(ix, start), side="right")
+    return low, np.searchsorted(at, keys(ix, end), side="right")
 
 
 def _places(snapshots: History, ix: Array, day: Array) -> Array:

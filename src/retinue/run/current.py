@@ -18,16 +18,13 @@ from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
 from retinue.run.changes import Changes
 from retinue.run.history import New
-from retinue.run.layers import History, dates_array, day_number, keys, numbers_array
+from retinue.run.kept import BACK, DELTAS, SPARK_WEEKS, Kept
+from retinue.run.layers import History, dates_array, day_number, numbers_array
 
 Array = NDArray[Any]
 
-#: Weekly points of the sparkline.
-SPARK_WEEKS = 13
 #: Days before a renewal within which an account counts double.
 RENEWAL_DAYS = 90
-#: Changes that the list shows, in days.
-DELTAS = (7, 28, 90)
 #: The attributes that the list has columns for; the rest go into one.
 COLUMNS = ("name", "owner", "territory", "segment", "tier", "arr", "renews_on")
 
@@ -35,15 +32,15 @@ COLUMNS = ("name", "owner", "territory", "segment", "tier", "arr", "renews_on")
 def current_rows(
     new: New,
     snapshots: pa.Table,
-    both: History,
+    after: Kept,
     settled: History,
     last: date,
     project: Project,
 ) -> pa.Table:
     """One row per account that is alive on `last`, in the columns of the store's `current`.
 
-    `snapshots` are those of this run as computed, `settled` the same with their layers, `both`
-    all that there are.
+    `snapshots` are those of this run as computed, `settled` the same with their layers, `after`
+    what is known after it.
     """
     from retinue.warehouse import tables
 
@@ -55,9 +52,10 @@ def current_rows(
     accounts = detail["accounts"]
     ids = new.account_ids.take(pa.array(ix))
     accounts = accounts.take(pc.index_in(ids, value_set=accounts["account_id"].combine_chunks()))
-    earlier = {n: _earlier(both, ix, day_number(last) - n) for n in DELTAS}
+    since, score = after.day[ix], after.effective[ix]
     effective = settled.effective[here]
-    changes = new.drivers(both, ix, np.where(settled.scored[here], earlier[28][1], NO_DAY), settled.day[here])
+    start = np.where(settled.scored[here], since[:, BACK.index(28)], NO_DAY)
+    changes = new.drivers(settled, ix, start, settled.day[here])
     cards = [*(card.scorecard for card in new.cards), None]
     formula = np.where(settled.formula[here] >= 0, settled.formula[here], len(new.cards))
     bands = pa.array([*BANDS, None], pa.string())
@@ -78,14 +76,14 @@ def current_rows(
             _attention(effective, arr, _attribute(accounts, "renews_on", pa.date32()), last)
         ),
         "reason": _reasons(snapshots, changes, len(here), project),
-        "sparkline": _sparklines(both, ix, last),
+        "sparkline": _sparklines(score),
         "explanation": _explanations(detail["components"], ids, changes, len(here)),
         "attributes": _others(accounts),
     }
     for name in ("status", "base", "adjustment", "computed", "coverage", "cap", "weakest_component"):
         columns[name] = snapshots[name]
     for n in DELTAS:
-        columns[f"delta_{n}"] = numbers_array(effective - earlier[n][0])
+        columns[f"delta_{n}"] = numbers_array(effective - score[:, BACK.index(n)])
     for name in COLUMNS:
         kind = {"arr": pa.float64(), "renews_on": pa.date32()}.get(name, pa.string())
         columns[name] = _attribute(accounts, name, kind)
@@ -100,17 +98,6 @@ def _attribute(accounts: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedAr
         return column.cast(kind)
     except pa.ArrowInvalid:
         return pa.chunked_array([pa.nulls(accounts.num_rows, kind)])
-
-
-def _earlier(both: History, ix: Array, day: int) -> tuple[Array, Array]:
-    """Effective score and day of the last scored snapshot on or before `day`, nan and NO_DAY without."""
-    scored = both.of(both.scored)
-    at = np.searchsorted(keys(scored.ix, scored.day), keys(ix, np.full_like(ix, day)), side="right") - 1
-    place = np.maximum(at, 0)
-    if not len(scored):
-        return np.full(len(ix), np.nan), np.full(len(ix), NO_DAY)
-    own = (at >= 0) & (scored.ix[place] == ix)
-    return np.where(own, scored.effective[place], np.nan), np.where(own, scored.day[place], NO_DAY)
 
 
 def _attention(effective: Array, arr: pa.ChunkedArray, renews: pa.ChunkedArray, last: date) -> Array:
@@ -156,9 +143,10 @@ def _spoken(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring(column, "_", " ")
 
 
-def _sparklines(both: History, ix: Array, last: date) -> pa.Array:
-    weeks = [_earlier(both, ix, day_number(last) - 7 * n)[0] for n in reversed(range(SPARK_WEEKS))]
-    grid = np.round(np.stack(weeks, axis=1), 1)
+def _sparklines(score: Array) -> pa.Array:
+    """Scores of weeks, oldest first, of `score` [accounts, BACK]."""
+    weeks = [BACK.index(7 * n) for n in reversed(range(SPARK_WEEKS))]
+    grid = np.round(score[:, weeks], 1)
     return pa.array(
         [json.dumps([None if math.isnan(v) else v for v in row]) for row in grid.tolist()], pa.string()
     )

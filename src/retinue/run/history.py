@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retinue.errors import StoreError
+from retinue.insight.stability import NO_DAY, Folded
 from retinue.project.metrics import Sql, feeds
 from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of
 from retinue.project.scorecards import Scorecard
-from retinue.run.changes import Bridges, Changes, changes
-from retinue.run.layers import History, day_number, days_of, floats_of, history, keys
+from retinue.run.changes import Bridges, Changes, changes, needed
+from retinue.run.kept import KIND, Kept, Scores, version
+from retinue.run.layers import (
+    History,
+    dates_array,
+    day_number,
+    days_of,
+    floats_of,
+    history,
+    keys,
+    stabilised,
+    state_after,
+)
+from retinue.store.kept import read_kept
 from retinue.store.manifest import Manifest, Part
 from retinue.store.snapshots import Published
 from retinue.workspace import Workspace
@@ -68,29 +83,58 @@ class Past:
     def parts(self) -> tuple[Part, ...]:
         return self.manifest.parts if self.manifest else ()
 
+    @cached_property
     def formulas(self) -> dict[str, Formula]:
         """Every formula that a published snapshot rests on, by fingerprint."""
         told = self.manifest.formulas if self.manifest else {}
         return {fingerprint: Formula.from_dict(one) for fingerprint, one in told.items()}
 
-    def snapshots(self, before: date) -> pa.Table | None:
-        """Published snapshots of the dates before `before`, sorted by account and date."""
-        if self.published is None or not any(day < before for day in self.dates()):
-            return None
-        last = before - timedelta(days=1)
-        return self.published.table("snapshots", last=last, columns=_SNAPSHOT_COLUMNS)
+    def kept(self, before: date) -> tuple[Kept, str]:
+        """What is known of accounts on the published dates before `before`, and where it comes from:
+        `used` if the last run kept it, else why it was made from all published snapshots."""
+        if self.published is None or self.manifest is None:
+            return Kept.empty(), "first run"
+        last = self.dates()[-1]
+        try:
+            if before <= last:
+                raise StoreError(f"{before} is not after the last published date")
+            found = read_kept(self.published.home, KIND, self.manifest.run_id, version(last))
+            return Kept.from_table(found, last), "used"
+        except StoreError as error:
+            return self.rebuilt(before), f"rebuilt: {error.message}"
 
-    def last_scored(self, before: date) -> pa.Table | None:
-        """How each account was last scored before `before`: account_id, fingerprint, reference, as_of."""
-        table = self.snapshots(before)
-        if table is None:
-            return None
-        scored = table.filter(pc.equal(table["status"], "scored"))
-        ids = scored["account_id"].combine_chunks()
-        if not len(ids):
-            return None
-        last = np.append(pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False), True)
-        return scored.select(["account_id", "fingerprint", "reference", "as_of"]).filter(pa.array(last))
+    def rebuilt(self, before: date) -> Kept:
+        """The same from all published snapshots."""
+        dates = [day for day in self.dates() if day < before]
+        if self.published is None or not dates:
+            return Kept.empty()
+        table = self.published.table("snapshots", last=dates[-1], columns=_SNAPSHOT_COLUMNS)
+        ids = table["account_id"].unique()
+        bridges = self.published.table(
+            "bridges", last=dates[-1], columns=["account_id", "as_of", "old_computed"]
+        )
+        fingerprints = list(self.formulas)
+        rows = history(
+            table,
+            _places(table["account_id"], ids),
+            fingerprints,
+            {
+                "ix": _places(bridges["account_id"], ids),
+                "day": days_of(bridges["as_of"]),
+                "old_computed": floats_of(bridges["old_computed"]),
+            },
+        )
+        state = state_after(rows, [self.formulas[one].scorecard for one in fingerprints], len(ids))
+        told = {name: table[name] for name in ("fingerprint", "reference")}
+        return Kept.empty().placed(ids).after(Scores.none(), rows, told, state, dates[-1])
+
+    def scores(self, dates: Sequence[date], ids: pa.Array) -> Scores:
+        """Published scores of `dates`, by place among `ids`."""
+        if self.published is None or not dates:
+            return Scores.none()
+        columns = ["account_id", "as_of", "status", "effective"]
+        table = self.published.table("snapshots", dates=dates, columns=columns)
+        return Scores.read(table, _places(table["account_id"], ids))
 
     def older_formulas(self, project: Project, last: pa.Table | None) -> dict[str, Formula]:
         """Formulas of last snapshots that the project has left behind and can still be scored."""
@@ -98,7 +142,7 @@ class Past:
             return {}
         kept = {formula.fingerprint for formula in project.formulas}
         used = sorted(set(last["fingerprint"].to_pylist()) - kept - {None})
-        known = self.formulas()
+        known = self.formulas
         return {one: known[one] for one in used if one in known and _can_score(known[one], project)}
 
     def curves_with(self, curves: pa.Table) -> pa.Table:
@@ -127,11 +171,16 @@ def _can_score(formula: Formula, project: Project) -> bool:
 
 @dataclass(frozen=True)
 class New:
-    """A computation beside its past: snapshots before it and of it, and all bridges."""
+    """A computation beside its past.
+
+    `kept` is what is known of accounts before it, those of the computation first, in their order;
+    `before` has their last scored snapshots. `rows` are the snapshots of the computation.
+    """
 
     engine: Engine
     computed: Computed
     past: Past
+    kept: Kept
     first: date
     account_ids: pa.Array
     index: dict[str, int]
@@ -139,7 +188,6 @@ class New:
     cards: list[Scorecard]
     before: History
     rows: History
-    bridges: Bridges
     new_bridges: pa.Table | None
 
     @property
@@ -154,6 +202,7 @@ class New:
         snapshots: pa.Table,
         formulas: Mapping[str, Formula],
         past: Past,
+        kept: Kept,
         first: date,
     ) -> New:
         from retinue.warehouse import tables
@@ -162,28 +211,75 @@ class New:
         ids = accounts["account_id"].combine_chunks()
         fingerprints = list(formulas)
         cards = [formulas[fingerprint].scorecard for fingerprint in fingerprints]
-        own = pa.array([*(f.fingerprint for f in computed.formulas), None], pa.string())
-        number = pc.fill_null(snapshots["formula"].cast(pa.int32()), len(computed.formulas))
-        named = snapshots.append_column("fingerprint", own.take(number))
-        new_bridges = tables.bridges(engine, computed)
-        old_bridges, told = _past_bridges(past, ids, first)
-        bridges = _all_bridges(engine, computed, old_bridges, told, new_bridges)
-        merged = {"ix": bridges.ix, "day": bridges.day, "old_computed": bridges.old_computed}
-        published = past.snapshots(first)
-        before = (
-            history(published, _places(published["account_id"], ids), fingerprints, merged)
-            if published is not None
-            else history(_nothing(named), np.zeros(0, np.int64), fingerprints, merged)
+        links = tables.bridges(engine, computed)
+        rows = history(
+            snapshots.append_column("fingerprint", _fingerprints(computed, snapshots)),
+            snapshots["ix"].to_numpy().astype(np.int64),
+            fingerprints,
+            _numbers(links, links["ix"].to_numpy() if links else np.zeros(0, np.int64)),
         )
-        rows = history(named, snapshots["ix"].to_numpy().astype(np.int64), fingerprints, merged)
         index = {account: ix for ix, account in enumerate(ids.to_pylist())}
+        placed = kept.placed(ids)
+        before = placed.last_rows(len(ids), placed.formula(fingerprints))
         return cls(
-            engine, computed, past, first, ids, index, fingerprints, cards, before, rows, bridges, new_bridges
+            engine, computed, past, placed, first, ids, index, fingerprints, cards, before, rows, links
         )
 
-    def drivers(self, snapshots: History, ix: Array, start: Array, end: Array) -> Changes:
-        """Drivers of changes between scored snapshots, published or new."""
-        return changes(snapshots, self.bridges, self.fetch, ix, start, end)
+    def stabilised(self, rows: History) -> tuple[History, Folded]:
+        """`rows` of this computation with their published layer."""
+        return stabilised(rows, self.cards, self.kept.state, self.kept.formula(self.fingerprints))
+
+    def kept_after(self, settled: History, snapshots: pa.Table, folded: Folded) -> Kept:
+        """What the next run needs to know; `settled` are the `snapshots` with their layers."""
+        last = self.computed.spine.dates[self.computed.positions[-1]]
+        published = [day for day in self.past.dates() if day < self.first]
+        seen = self.past.scores(self.kept.days_between(published, last), self.kept.account_ids)
+        told = {
+            "fingerprint": _fingerprints(self.computed, snapshots),
+            "reference": snapshots["reference"],
+        }
+        return self.kept.after(seen, settled, told, folded.state, last)
+
+    def drivers(self, settled: History, ix: Array, start: Array, end: Array) -> Changes:
+        """Drivers of changes from scored snapshots, published or new, to new ones."""
+        told = start != NO_DAY
+        bridges = self._bridges(ix[told], start[told])
+        at_ix, at_day = needed(bridges, ix[told], start[told], end[told])
+        old = at_day < day_number(self.first)
+        both = settled
+        if old.any():
+            assert self.past.published is not None
+            pairs = self._pairs(at_ix[old], at_day[old])
+            table = self.past.published.at("snapshots", pairs, _SNAPSHOT_COLUMNS)
+            places = _places(table["account_id"], self.account_ids)
+            both = settled.after(history(table, places, self.fingerprints, _numbers(None, places)))
+        return changes(both, bridges, self.fetch, ix, start, end)
+
+    def _bridges(self, ix: Array, start: Array) -> Bridges:
+        """The bridges after the days `start` of the accounts `ix`, and perhaps others."""
+        old: list[pa.Table] = []
+        if self.past.published is not None and len(start) and start.min() < day_number(self.first):
+            near = max(day_number(self.first) - _NEAR, int(start.min()) + 1)
+            far = start < near - 1
+            if far.any():
+                # Few have not been scored for long: only theirs are read that far back.
+                who = np.unique(ix[far])
+                ids = None if len(who) > _FEW else self.account_ids.take(pa.array(who)).to_pylist()
+                span = _day(int(start.min()) + 1), _day(near - 1)
+                old.append(published_bridges(self.past.published, *span, ids))
+            old.append(published_bridges(self.past.published, _day(near), self.first - timedelta(days=1)))
+        table = pa.concat_tables(old) if old else None
+        return all_bridges(self.past.published, table, self.account_ids, self.new_bridges, self._links)
+
+    def _pairs(self, ix: Array, day: Array) -> pa.Table:
+        unique = np.unique(keys(ix, day))
+        found = np.stack(np.divmod(unique, 2**32))
+        return pa.table(
+            {
+                "account_id": self.account_ids.take(pa.array(found[0])),
+                "as_of": dates_array(found[1] - 2**31),
+            }
+        )
 
     def fetch(self, ix: Array, day: Array) -> pa.Table:
         """Measures at (ix, day), from this run or from what is published."""
@@ -199,22 +295,13 @@ class New:
             days = np.array([day_number(d) for d in self.computed.spine.dates])
             rows = rows.append_column("day", pa.array(days[rows["pos"].to_numpy()]))
             found.append(_of_measures(rows))
-        found += [
-            self._published_measures(int(one), ix[~fresh][day[~fresh] == one])
-            for one in np.unique(day[~fresh])
-        ]
+        if not fresh.all():
+            assert self.past.published is not None
+            columns = ["account_id", "as_of", "component", "metric", "points", "weight"]
+            old = self.past.published.at("measures", self._pairs(ix[~fresh], day[~fresh]), columns)
+            old = old.append_column("ix", pa.array(_places(old["account_id"], self.account_ids)))
+            found.append(_of_measures(old.append_column("day", pa.array(days_of(old["as_of"])))))
         return pa.concat_tables(found) if found else _of_measures(None)
-
-    def _published_measures(self, day: int, ix: Array) -> pa.Table:
-        assert self.past.published is not None
-        as_of = date(1970, 1, 1) + timedelta(days=day)
-        columns = ["account_id", "component", "metric", "points", "weight"]
-        table = self.past.published.table("measures", first=as_of, last=as_of, columns=columns)
-        places = _places(table["account_id"], self.account_ids)
-        table = table.append_column("ix", pa.array(places)).append_column(
-            "day", pa.array(np.full(table.num_rows, day, np.int64))
-        )
-        return _of_measures(table.filter(pa.array(np.isin(places, ix))))
 
     def bridges_table(self) -> pa.Table:
         """The bridges of this run in the columns of the contract."""
@@ -222,10 +309,10 @@ class New:
         if told is None:
             fields = {"account_id": pa.string(), "as_of": pa.date32(), "old_fingerprint": pa.string()}
             return pa.schema(fields.items()).empty_table()
-        cards = {f.fingerprint: f.scorecard.scorecard for f in self.past.formulas().values()}
+        cards = {f.fingerprint: f.scorecard.scorecard for f in self.past.formulas.values()}
         cards |= {f.fingerprint: f.scorecard.scorecard for f in self.computed.formulas}
         numbers = np.arange(told.num_rows)
-        rows = self._new_bridge_measures(numbers, whole=True)
+        rows = self._links(numbers, whole=True)
         listed: list[list[dict[str, Any]]] = [[] for _ in numbers]
         for row in rows.to_pylist():
             listed[row.pop("bridge")].append(row)
@@ -249,12 +336,25 @@ class New:
             }
         )
 
-    def _new_bridge_measures(self, numbers: Array, *, whole: bool = False) -> pa.Table:
+    def _links(self, numbers: Array, *, whole: bool = False) -> pa.Table:
         return _bridge_measures(self.engine, self.computed, self.new_bridges, numbers, whole=whole)
 
 
-def _nothing(table: pa.Table) -> pa.Table:
-    return table.slice(0, 0)
+#: Bridges of this many days before a run are read of all accounts.
+_NEAR = 45
+#: So many accounts can be asked for by name.
+_FEW = 500
+
+
+def _day(number: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=number)
+
+
+def _fingerprints(computed: Computed, snapshots: pa.Table) -> pa.Array:
+    """The fingerprint of each of the computed snapshots."""
+    own = pa.array([*(f.fingerprint for f in computed.formulas), None], pa.string())
+    number = pc.fill_null(snapshots["formula"].cast(pa.int32()), len(computed.formulas))
+    return own.take(number.combine_chunks())
 
 
 def _places(accounts: pa.ChunkedArray, ids: pa.Array) -> Array:
@@ -288,58 +388,76 @@ _BRIDGE_MEASURES = pa.schema(
 )
 
 
-def _past_bridges(past: Past, ids: pa.Array, first: date) -> tuple[dict[str, Array], list[str]]:
-    names = ("ix", "day", "since", "old_base", "old_adjustment", "old_computed")
-    if past.published is None:
-        return {name: np.zeros(0) for name in names}, []
-    table = past.published.table("bridges", last=first - timedelta(days=1))
-    places = _places(table["account_id"], ids)
-    table = table.filter(pa.array(places >= 0))
+_BRIDGE_NUMBERS = ("old_base", "old_adjustment", "old_computed")
+
+
+def _numbers(table: pa.Table | None, ix: Array) -> dict[str, Array]:
+    """Bridges as numbers; none of a table that is None."""
+    if table is None:
+        empty = {name: np.zeros(0, np.int64) for name in ("ix", "day", "since")}
+        return {**empty, **{name: np.zeros(0) for name in _BRIDGE_NUMBERS}}
     return {
-        "ix": places[places >= 0],
+        "ix": ix.astype(np.int64),
         "day": days_of(table["as_of"]),
         "since": days_of(table["since"]),
-        **{name: floats_of(table[name]) for name in ("old_base", "old_adjustment", "old_computed")},
-    }, table["old_measures"].to_pylist()
+        **{name: floats_of(table[name]) for name in _BRIDGE_NUMBERS},
+    }
 
 
-def _all_bridges(
-    engine: Engine, computed: Computed, old: dict[str, Array], told: list[str], new: pa.Table | None
+def published_bridges(
+    published: Published, first: date, last: date, accounts: Sequence[str] | None = None
+) -> pa.Table:
+    """The published bridges of the dates in [first, last], without their measures."""
+    columns = ["account_id", "as_of", "since", *_BRIDGE_NUMBERS]
+    return published.table("bridges", account=accounts, first=first, last=last, columns=columns)
+
+
+def all_bridges(
+    published: Published | None,
+    table: pa.Table | None,
+    ids: pa.Array,
+    new: pa.Table | None,
+    new_measures: Callable[[Array], pa.Table],
 ) -> Bridges:
-    """Bridges of the past and of this run, sorted by (ix, day)."""
-    fresh: dict[str, Array] = {name: np.zeros(0) for name in old}
-    if new is not None:
-        fresh = {
-            "ix": new["ix"].to_numpy().astype(np.int64),
-            "day": days_of(new["as_of"]),
-            "since": days_of(new["since"]),
-            **{name: floats_of(new[name]) for name in ("old_base", "old_adjustment", "old_computed")},
-        }
+    """Bridges of `table`, which are published, and of a new run, sorted by (ix, day).
+
+    Their measures are read when they are asked for.
+    """
+    if table is not None:
+        table = table.filter(pc.is_in(table["account_id"], value_set=ids))
+    old = _numbers(table, _places(table["account_id"], ids) if table else np.zeros(0, np.int64))
+    fresh = _numbers(new, new["ix"].to_numpy() if new else np.zeros(0, np.int64))
     both = {name: np.concatenate([old[name], fresh[name]]) for name in old}
     order = np.lexsort((both["day"], both["ix"]))
+    both = {name: values[order] for name, values in both.items()}
     count = len(old["ix"])
 
     def measures(numbers: Array) -> pa.Table:
         """Of bridges by their place in the sorted order."""
         source = order[numbers]
-        found = []
         recent = source >= count
+        found = [_BRIDGE_MEASURES.empty_table()]
         if recent.any():
-            rows = _bridge_measures(engine, computed, new, source[recent] - count)
-            back = dict(zip((source[recent] - count).tolist(), numbers[recent].tolist(), strict=True))
-            ids = pa.array([back[n] for n in rows["bridge"].to_pylist()], pa.int64())
-            found.append(rows.set_column(0, "bridge", ids))
-        rows_past = [
-            {"bridge": int(number), **{k: m[k] for k in ("component", "metric", "points", "weight")}}
-            for number, at in zip(numbers[~recent], source[~recent], strict=True)
-            for m in json.loads(told[at] or "[]")
-        ]
-        found.append(pa.Table.from_pylist(rows_past, schema=_BRIDGE_MEASURES))
-        return pa.concat_tables(found).select(_BRIDGE_MEASURES.names).cast(_BRIDGE_MEASURES)
+            rows = new_measures(source[recent] - count)
+            back = np.full(len(order), -1)
+            back[source[recent] - count] = numbers[recent]
+            found.append(rows.set_column(0, "bridge", pa.array(back[rows["bridge"].to_numpy()])))
+        if not recent.all():
+            assert published is not None
+            assert table is not None
+            asked = table.take(pa.array(source[~recent]))
+            told = published.at("bridges", asked, ["account_id", "as_of", "old_measures"])
+            at = keys(_places(told["account_id"], ids), days_of(told["as_of"]))
+            place = np.searchsorted(keys(both["ix"], both["day"]), at).tolist()
+            listed = [
+                {"bridge": number, **{k: m[k] for k in ("component", "metric", "points", "weight")}}
+                for number, text in zip(place, told["old_measures"].to_pylist(), strict=True)
+                for m in json.loads(text or "[]")
+            ]
+            found.append(pa.Table.from_pylist(listed, schema=_BRIDGE_MEASURES))
+        return pa.concat_tables([one.cast(_BRIDGE_MEASURES) for one in found])
 
-    ints = {name: both[name][order].astype(np.int64) for name in ("ix", "day", "since")}
-    floats = {name: both[name][order] for name in ("old_base", "old_adjustment", "old_computed")}
-    return Bridges(**ints, **floats, measures=measures)
+    return Bridges(**both, measures=measures)
 
 
 def _bridge_measures(

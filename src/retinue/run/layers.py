@@ -82,6 +82,12 @@ class History:
         order = np.lexsort((both["day"], both["ix"]))
         return History(**{name: values[order] for name, values in both.items()})
 
+    def last_scored(self) -> Array:
+        """Where the last scored row of each account is."""
+        at = np.flatnonzero(self.scored)
+        last = np.concatenate([self.ix[at][1:] != self.ix[at][:-1], [True]])[: len(at)]
+        return np.asarray(at[last])
+
 
 def history(table: pa.Table, ix: Array, fingerprints: Sequence[str], bridges: Mapping[str, Array]) -> History:
     """Published or just computed snapshots as numbers.
@@ -144,13 +150,13 @@ def _band_codes(column: pa.ChunkedArray) -> Array:
 
 
 def stabilised(
-    before: History, new: History, cards: Sequence[Scorecard], accounts: int
+    new: History, cards: Sequence[Scorecard], state: State, last_formula: Array
 ) -> tuple[History, Folded]:
-    """`new` with its published layer: the fold over the dates, from each account's first one."""
-    state = State.empty(accounts)
-    if len(before):
-        state = fold(_days(before, cards, np.full(accounts, -1)), state).state
-    folded = fold(_days(new, cards, _last_formula(before, accounts)), state)
+    """`new` with its published layer: the fold over the dates, from `state` on.
+
+    `last_formula` has the formula of the last scored snapshot of each account, -1 without one.
+    """
+    folded = fold(_days(new, cards, last_formula), state)
     settled = replace(
         new,
         published=folded.published,
@@ -162,12 +168,9 @@ def stabilised(
     return settled, folded
 
 
-def _last_formula(before: History, accounts: int) -> Array:
-    """Formula of the last scored snapshot of each account, -1 without one."""
-    last = np.full(accounts, -1)
-    scored = before.of(before.scored)
-    last[scored.ix] = scored.formula  # sorted by day: the last one wins
-    return last
+def state_after(rows: History, cards: Sequence[Scorecard], accounts: int) -> State:
+    """The state of stability after `rows`, which are all that there are."""
+    return fold(_days(rows, cards, np.full(accounts, -1)), State.empty(accounts)).state
 
 
 def _days(rows: History, cards: Sequence[Scorecard], last_formula: Array) -> Days:
@@ -232,6 +235,7 @@ def overridden(
 ) -> History:
     """`new` with its effective layer: published, after what people have set, capped or floored.
 
+    `before` has the last scored snapshot of each account before `new`.
     Under an override the band is the plain band of the effective number. A later statement of
     the same kind replaces an earlier one; a floor follows what is set, and a cap beats a floor.
     """
@@ -239,11 +243,12 @@ def overridden(
         return new
     effective, touched = new.published.copy(), np.zeros(len(new), bool)
     spoken = sorted(overrides.to_pylist(), key=lambda row: (row["said_at"], row["id"]))
+    places = keys(new.ix, new.day)
     for kind in ("set", "floor", "cap"):
         level = np.full(len(new), np.nan)
         for row in spoken:
             if row["kind"] == kind and row["account_id"] in index:
-                level[_active(row, new, index, project)] = row["value"]
+                level[_active(row, places, index, project)] = row["value"]
         here = ~np.isnan(level) & new.scored
         limit = {"set": level, "floor": np.maximum(effective, level), "cap": np.minimum(effective, level)}
         effective[here] = limit[kind][here]
@@ -255,24 +260,21 @@ def overridden(
     return replace(changed, band_since=_since(before, changed))
 
 
-def _active(row: Mapping[str, Any], rows: History, index: Mapping[str, int], project: Project) -> Array:
+def _active(row: Mapping[str, Any], places: Array, index: Mapping[str, int], project: Project) -> slice:
+    """The rows, by their `places` (keys), at which an override holds."""
     first = max(day_number(row["starts_on"]), day_number(known_day(row["said_at"], project)))
     last = [day_number(row["expires_on"])] if row["expires_on"] else []
     if row["withdrawn_at"]:
         last.append(day_number(known_day(row["withdrawn_at"], project)) - 1)
-    start = np.searchsorted(
-        keys(rows.ix, rows.day), keys(np.array([index[row["account_id"]]]), np.array([first]))
-    )[0]
     until = min(last, default=2**30)
-    end = np.searchsorted(
-        keys(rows.ix, rows.day), keys(np.array([index[row["account_id"]]]), np.array([until])), side="right"
-    )[0]
-    return np.arange(start, end)
+    ix = np.full(2, index[row["account_id"]])
+    start, end = np.searchsorted(places, keys(ix, np.array([first, until + 1]))).tolist()
+    return slice(start, end)
 
 
 def _since(before: History, rows: History) -> Array:
     """Day from which the band has held, across days without a score."""
-    whole = rows.after(before.of(_last_rows(before))) if len(before) else rows
+    whole = rows.after(before) if len(before) else rows
     at = np.flatnonzero(whole.scored)
     ix, band, day = whole.ix[at], whole.band[at], whole.day[at]
     first = np.concatenate([[True], ix[1:] != ix[:-1]])[: len(at)]
@@ -283,13 +285,6 @@ def _since(before: History, rows: History) -> Array:
     own = np.isin(keys(ix, day), keys(rows.ix, rows.day))
     since[np.searchsorted(keys(rows.ix, rows.day), keys(ix[own], day[own]))] = known[run][own]
     return since
-
-
-def _last_rows(rows: History) -> Array:
-    """The last scored row of each account."""
-    at = np.flatnonzero(rows.scored)
-    last = np.concatenate([rows.ix[at][1:] != rows.ix[at][:-1], [True]])[: len(at)]
-    return np.asarray(at[last])
 
 
 @dataclass(frozen=True)
@@ -305,10 +300,12 @@ class Transitions:
 
 
 def transitions(before: History, new: History, folded: Folded) -> Transitions:
-    """Transitions of the published band, and those of the effective band that overrides made."""
+    """Transitions of the published band, and those of the effective band that overrides made.
+
+    `before` has the last scored snapshot of each account before `new`.
+    """
     at = np.flatnonzero(folded.kind > 0)
-    last = before.of(_last_rows(before)) if len(before) else before
-    whole = new.after(last) if len(last) else new
+    whole = new.after(before) if len(before) else new
     scored = np.flatnonzero(whole.scored)
     ix, day, band = whole.ix[scored], whole.day[scored], whole.band[scored]
     same = np.concatenate([[False], ix[1:] == ix[:-1]])[: len(scored)]

@@ -24,8 +24,10 @@ from retinue.project.scorecards import BANDS
 from retinue.run import layers, observed, pace
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
+from retinue.run.kept import KIND, version
 from retinue.run.layers import dates_array, day_number, numbers_array
 from retinue.run.months import Months
+from retinue.store.kept import forget, keep
 from retinue.store.lock import run_lock
 from retinue.store.manifest import Manifest, merge_parts
 from retinue.store.publish import publish, unpublished
@@ -189,10 +191,11 @@ def _run(
 ) -> RunResult:
     from retinue.warehouse import tables
     from retinue.warehouse.compute import Asked, compute
-    from retinue.warehouse.engine import connect
+    from retinue.warehouse.engine import connect, shown
 
     project = workspace.project
-    last_scored = past.last_scored(dates[0])
+    kept, how = past.kept(dates[0])
+    last_scored = kept.last_scored()
     with connect(project, trace=trace) as engine:
         computed = compute(
             engine,
@@ -208,16 +211,16 @@ def _run(
             ),
         )
         trace.stage("settling scores")
-        formulas = {**past.formulas(), **{f.fingerprint: f for f in computed.formulas}}
+        formulas = {**past.formulas, **{f.fingerprint: f for f in computed.formulas}}
         snapshots = tables.snapshots(engine, computed)
-        new = New.of(engine, computed, snapshots, formulas, past, dates[0])
-        settled, folded = layers.stabilised(new.before, new.rows, new.cards, new.accounts)
+        new = New.of(engine, computed, snapshots, formulas, past, kept, dates[0])
+        settled, folded = new.stabilised(new.rows)
         settled = layers.overridden(
             new.before, settled, overrides_for_run(workspace.store), new.index, new.cards, project
         )
         moved = layers.transitions(new.before, settled, folded)
-        both = settled.after(new.before)
-        drivers = new.drivers(both, settled.ix[moved.row], moved.since, settled.day[moved.row])
+        after = new.kept_after(settled, snapshots, folded)
+        drivers = new.drivers(settled, settled.ix[moved.row], moved.since, settled.day[moved.row])
         changes = _transitions_table(new, settled, moved, drivers.listed(len(moved.row)))
         trace.stage("writing snapshots")
         published = _snapshots_table(snapshots, settled, new)
@@ -248,18 +251,22 @@ def _run(
                 },
                 texts=project.texts,
                 package=__version__,
-                engine=project.settings.engine,
+                engine=shown(project.settings.engine),
                 sources={name: _counts(counts) for name, counts in computed.facts.counts.items()},
                 watermarks={name: feed.watermark(dates[-1]) for name, feed in computed.feeds.items()},
                 rejected=_reasons(rejected),
                 previous=past.manifest.run_id if past.manifest else None,
+                kept={KIND: how},
             )
         )
         trace.stage("listing accounts")
-        rows = current_rows(new, snapshots, both, settled, dates[-1], project)
+        rows = current_rows(new, snapshots, after, settled, dates[-1], project)
+    with suppress(StoreError):  # a run without it costs the next one time
+        keep(writer.home, KIND, writer.run_id, after.to_table(), version(max(dates)))
     if publishes:
         trace.stage("publishing")
         publish(workspace.store, manifest, rows, changes, now)
+        forget(project.home, KIND, manifest.run_id)
     last = settled.of((settled.day == day_number(dates[-1])) & settled.scored)
     return RunResult(
         run_id=manifest.run_id,

@@ -55,6 +55,7 @@ class Manifest:
     sources    {source: {read, kept, rejected}}
     watermarks {source: day of its last known row}
     rejected   {source: {reason: rows}}
+    kept       {kind of kept state: `used`, or why it was rebuilt}
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Manifest:
     watermarks: dict[str, date | None] = field(default_factory=dict)
     rejected: dict[str, dict[str, int]] = field(default_factory=dict)
     previous: str | None = None
+    kept: dict[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -105,6 +107,7 @@ class Manifest:
             "sources": self.sources,
             "watermarks": {name: day and day.isoformat() for name, day in self.watermarks.items()},
             "rejected": self.rejected,
+            "kept": self.kept,
             "formulas": self.formulas,
             "texts": self.texts,
         }
@@ -141,6 +144,7 @@ class Manifest:
                     for name, day in told["watermarks"].items()
                 },
                 rejected=told["rejected"],
+                kept=told.get("kept", {}),
                 formulas=told["formulas"],
                 texts=told["texts"],
             )

@@ -69,20 +69,37 @@ class Published:
         account: str | Sequence[str] | None = None,
         first: date | None = None,
         last: date | None = None,
+        dates: Collection[date] | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """One published table, sorted by its key, for an account or several and dates in [first, last].
 
-        Tables that are not dated ignore `first` and `last`; those without accounts ignore `account`.
-        Raises NotFound for a table or column that does not exist, StoreError if files are gone or damaged.
+        `dates` are the only ones wanted. Files without a wanted date are not touched, and columns of
+        the contract are read without looking at other files. Tables that are not dated ignore the
+        dates; those without accounts ignore `account`. Raises NotFound for a table or column that
+        does not exist, StoreError if files are gone or damaged.
         """
         accounts = (account,) if isinstance(account, str) else None if account is None else tuple(account)
-        contract, schema = _contract(name), self.schema(name)
+        only = None if dates is None else frozenset(dates)
+        return self._table(name, columns, _Question(accounts, first, last, dates=only))
+
+    def at(self, name: str, pairs: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of a dated table at the (account_id, as_of) in `pairs`, sorted by its key."""
+        pairs = pairs.select(["account_id", "as_of"])
+        dates = frozenset(pairs["as_of"].unique().to_pylist())
+        return self._table(name, columns, _Question(dates=dates, pairs=pairs))
+
+    def _table(self, name: str, columns: Sequence[str] | None, question: _Question) -> pa.Table:
+        contract = _contract(name)
+        schema = contract.schema()
+        if columns is None or not set(columns) <= set(schema.names):
+            schema = self.schema(name)
         unknown = [column for column in columns or () if column not in schema.names]
         if unknown:
             raise NotFound(f"table {name} has no column {', '.join(unknown)}")
         wanted = schema if columns is None else pa.schema([schema.field(column) for column in columns])
-        question = _Question(accounts if "account_id" in schema.names else None, first, last)
+        if "account_id" not in schema.names:
+            question = replace(question, accounts=None)
         return pa.Table.from_batches(self._answer(contract, schema, wanted, [question]), wanted)
 
     def batches(self, name: str, dates: Collection[date] | None = None) -> Iterator[pa.RecordBatch]:
@@ -145,8 +162,9 @@ class Published:
     ) -> Iterator[pa.RecordBatch]:
         """The columns `wanted` of the rows that each question asks for, sorted, question by question."""
         files = self._files(contract)
-        for path, _ in files:
-            if not path.exists():
+        for path, part in files:
+            wanted_part = part is None or any(question.of(part) for question in questions)
+            if wanted_part and not path.exists():
                 raise StoreError(
                     f"a published file is gone: {path}",
                     hint="restore it from a backup, or delete the project's home (.retinue) and run again",
@@ -179,7 +197,7 @@ class Published:
 @dataclass(frozen=True, slots=True)
 class _Question:
     """Which rows: of these accounts, or with ids from `low` and below `below`, on days in [first, last],
-    on `dates` only."""
+    on `dates` only, and at the (account_id, as_of) in `pairs` only."""
 
     accounts: tuple[str, ...] | None = None
     first: date | None = None
@@ -187,6 +205,7 @@ class _Question:
     low: str | None = None
     below: str | None = None
     dates: frozenset[date] | None = None
+    pairs: pa.Table | None = None
 
     def rows(
         self,
@@ -222,6 +241,8 @@ class _Question:
             rows = rows.join(connection.from_arrow(kept), "filename, as_of", how="semi")
             rows = rows.project(", ".join(_quoted(column) for column in schema.names))
             found = rows if found is None else found.union(rows)
+        if found is not None and self.pairs is not None:
+            found = found.join(connection.from_arrow(self.pairs), "account_id, as_of", how="semi")
         return found
 
     def of(self, part: Part) -> list[date]:
