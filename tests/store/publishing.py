@@ -1,6 +1,6 @@
 """Publishes one run in a process of its own, so that a test can kill it or take its disk away.
 
-Arguments: the home, the id of the run, its accounts, the largest file it may write (0: any).
+Arguments: the home, the store, the id of the run, its accounts, the largest file it may write (0: any).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from retinue.store.database import open_store
 from tests.store.company import SUNDAYS, run_and_publish
 
 if __name__ == "__main__":
-    home, run_id, accounts, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    store = open_store(f"sqlite:///{home / 'store.db'}")
+    home, run_id, accounts, most = Path(sys.argv[1]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+    store = open_store(sys.argv[2])
     if most:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     print("ready", flush=True)

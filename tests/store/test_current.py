@@ -21,11 +21,14 @@ from tests.store.company import NOW, SUNDAYS, changed, current_rows, ids, run_an
 COUNT = 60
 
 
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def book(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """Sixty accounts with many ties and many empty values."""
     home = tmp_path_factory.mktemp("book")
-    store = open_store(f"sqlite:///{home / 'store.db'}")
+    if request.param == "sqlite":
+        store = open_store(f"sqlite:///{home / 'store.db'}")
+    else:
+        store = open_store(request.getfixturevalue("postgres_server").new_database())
     chance = random.Random(7)
     rows = current_rows(
         COUNT,

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import inspect, text
 
 from retinue.errors import StoreError
 from retinue.store import database, migrations
@@ -28,10 +28,11 @@ def shape(engine) -> dict[str, object]:
 
 
 def test_migrating_from_empty_gives_the_tables_that_the_code_describes(store: Store, tmp_path: Path):
-    described = create_engine(f"sqlite:///{tmp_path / 'described.db'}")
-    metadata.create_all(described)
-    assert shape(store.engine) == shape(described)
-    described.dispose()
+    before = shape(store.engine)
+    with store.engine.begin() as connection:
+        metadata.drop_all(connection)
+        metadata.create_all(connection)
+    assert shape(store.engine) == before
 
 
 def test_opening_again_changes_nothing(store: Store):
@@ -43,12 +44,9 @@ def test_opening_again_changes_nothing(store: Store):
     again.close()
 
 
-def test_two_that_open_a_new_store_at_once_both_get_it(home: Path):
+def test_two_that_open_a_new_store_at_once_both_get_it(store_url: str):
     opened: list[Store] = []
-    threads = [
-        threading.Thread(target=lambda: opened.append(open_store(f"sqlite:///{home / 'store.db'}")))
-        for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: opened.append(open_store(store_url))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -65,7 +63,7 @@ def test_a_store_that_is_newer_than_the_code_is_refused(store: Store):
         open_store(str(store.engine.url))
 
 
-def test_a_migration_that_fails_leaves_the_store_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_migration_that_fails_leaves_the_store_as_it_was(store_url: str, monkeypatch: pytest.MonkeyPatch):
     def broken(connection):
         connection.execute(text("CREATE TABLE half (x INTEGER)"))
         connection.execute(text("NO SUCH STATEMENT"))
@@ -73,8 +71,8 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(home: Path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "STEPS", (*migrations.STEPS, broken))
         with pytest.raises(StoreError, match="syntax error"):
-            open_store(f"sqlite:///{home / 'store.db'}")
-    opened = open_store(f"sqlite:///{home / 'store.db'}")
+            open_store(store_url)
+    opened = open_store(store_url)
     assert "half" not in inspect(opened.engine).get_table_names()
     opened.close()
 
@@ -121,16 +119,17 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_one_line(tmp_path: Path):
 
 
 def test_a_store_that_another_process_writes_to_for_too_long_says_so(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    store_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(database, "BUSY", 0.1)
-    store = open_store(f"sqlite:///{home / 'store.db'}")
-    with sqlite3.connect(home / "store.db", isolation_level=None) as other:
-        other.execute("BEGIN IMMEDIATE")
+    store, other = open_store(store_url), open_store(store_url)
+    with other.write():
         with pytest.raises(StoreError, match="another process is writing to it"), store.write():
             pass
         with store.read() as connection:
             assert migrations.version(connection) == migrations.NEWEST
+    with store.write():
+        pass
     other.close()
     store.close()
 

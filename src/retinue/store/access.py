@@ -30,4 +30,8 @@ def visible(actor: Actor) -> ColumnElement[bool]:
     """The condition on `current` that holds for the accounts the actor may see."""
     if actor.everything:
         return true()
-    return or_(current.c.owner.in_(sorted(actor.owners)), current.c.territory.in_(sorted(actor.territories)))
+    # No text of PostgreSQL has a NUL in it; it refuses to look for one.
+    owners, territories = (
+        sorted(name for name in names if "\0" not in name) for names in (actor.owners, actor.territories)
+    )
+    return or_(current.c.owner.in_(owners), current.c.territory.in_(territories))

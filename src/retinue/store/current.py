@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, false, func, null, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Connection, Row, and_, false, func, null, or_, select, true
 
 from retinue.errors import NotFound, StoreError
 from retinue.store.access import Actor, visible
@@ -212,7 +212,9 @@ def counts(
     )
     with store.read() as connection:
         own = current.c.run_id == _published(connection).run_id
-        found = connection.execute(query.where(own).group_by(column).order_by(size.desc(), column))
+        found = connection.execute(
+            query.where(own).group_by(column).order_by(size.desc(), column.asc().nulls_first())
+        )
         return [Group(value, accounts, float(arr)) for value, accounts, arr in found]
 
 
@@ -278,16 +280,23 @@ def _matching(filters: Mapping[str, Any]) -> ColumnElement[bool]:
     for name, wanted in filters.items():
         column = _filterable(name)
         values = list(wanted) if isinstance(wanted, list | tuple | set | frozenset) else [wanted]
-        given = [value for value in values if value is not None]
-        empty = [column.is_(None)] if len(given) < len(values) else []
+        given = [value for value in values if _could_be(column, value)]
+        empty = [column.is_(None)] if None in values else []
         conditions.append(or_(column.in_(given), *empty))
     return and_(true(), *conditions)
+
+
+def _could_be(column: ColumnElement[Any], value: Any) -> bool:
+    """PostgreSQL refuses to compare what can never be equal; SQLite finds nothing."""
+    if isinstance(column.type, Boolean):
+        return isinstance(value, bool)
+    return value is not None and "\0" not in str(value)
 
 
 def _found(search: str | None) -> ColumnElement[bool]:
     if not search:
         return true()
-    if "\0" in search:  # SQLite's LIKE would take it for the end of the text
+    if "\0" in search:  # no text of PostgreSQL has it, and SQLite's LIKE would take it for the end
         return false()
     return current.c.search.contains(search.casefold(), autoescape=True)
 

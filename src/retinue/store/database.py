@@ -16,8 +16,11 @@ from retinue.store import migrations
 
 #: Seconds that a writer waits for another one.
 BUSY = 15
+#: Under which writers to a store in PostgreSQL wait for each other: the letters of our name.
+_LOCK = int.from_bytes(b"retinue", "big")
 
 _REASONS = (
+    ("lock timeout", "another process is writing to it", "try again in a moment"),
     ("locked", "another process is writing to it", "try again in a moment"),
     ("readonly", "it cannot be written to", "check the owner and mode of the file and its folder"),
     ("read-only", "it cannot be written to", "check the owner and mode of the file and its folder"),
@@ -54,6 +57,10 @@ class Store:
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
         try:
             with engine.begin() as connection:
+                if engine.get_execution_options().get("writes") and engine.dialect.name == "postgresql":
+                    # One writer at a time, as in SQLite; its lock goes with the transaction.
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(BUSY * 1000)}")
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 yield connection
         except SQLAlchemyError as error:
             raise told(self.engine, error) from None
@@ -70,6 +77,9 @@ def open_store(url: str) -> Store:
     """
     try:
         parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            # The driver that `retinue[postgres]` installs; SQLAlchemy means another one.
+            parsed = parsed.set(drivername="postgresql+psycopg")
         engine = create_engine(parsed)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(f"no driver for this store: {error}", hint="install `retinue[postgres]`") from None
