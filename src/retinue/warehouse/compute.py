@@ -13,6 +13,7 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis import _
 
 from retinue.errors import RunError
@@ -88,7 +89,7 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     known = feeds.known(engine, loaded.sources)
     placed = tuple(scores.placed(formulas))
     relative = any(one.measure.curve == "cohort" for one in placed)
-    quarters = references.quarters(asked.dates, asked.last) if relative else ()
+    quarters = references.quarters(asked.dates, _of_the_living(engine, loaded, asked)) if relative else ()
     sundays = [day for quarter in quarters for day in references.reference_days(quarter)]
     reads = given.reads(declared, project)
     feeds_of = {name: metrics.feeds_of(name, declared, reads) for name in declared}
@@ -136,6 +137,15 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
         deaths,
         placed,
     )
+
+
+def _of_the_living(engine: Engine, loaded: Facts, asked: Asked) -> pa.Table | None:
+    """How accounts were last scored of which something is scored now: others would bring back
+    every quarter in which one of them has ended."""
+    if asked.last is None:
+        return None
+    there = spine.living(engine, loaded.accounts, min(asked.dates), max(asked.dates))
+    return asked.last.filter(pc.is_in(asked.last["account_id"], value_set=there))
 
 
 def identities(

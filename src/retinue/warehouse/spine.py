@@ -65,6 +65,14 @@ def build(engine: Engine, accounts: ir.Table, dates: list[date]) -> Spine:
     return Spine(ordered, rows, spans, engine.memory(_calendar(ordered)))
 
 
+def living(engine: Engine, accounts: ir.Table, first: date, last: date) -> pa.ChunkedArray:
+    """The account_id of those that are alive on any day from `first` to `last`."""
+    begun = accounts.started_on.isnull() | (accounts.started_on <= ibis.literal(last))
+    ended, told = accounts.ended_on, ibis.coalesce(accounts.end_known, accounts.ended_on)
+    there = ended.isnull() | (ended >= ibis.literal(first)) | (told > ibis.literal(first))
+    return engine.arrow(accounts.filter(begun & there).select("account_id"))["account_id"]
+
+
 def _calendar(dates: tuple[date, ...]) -> pa.Table:
     offsets = np.array([(day - dates[0]).days for day in dates])
     days = np.arange(offsets[-1] + 1)
