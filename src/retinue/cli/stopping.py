@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from retinue.interrupts import interrupt
+
 if TYPE_CHECKING:
     from retinue.store.manifest import Manifest
     from retinue.workspace import Workspace
@@ -52,7 +54,7 @@ def stoppable() -> Iterator[Stop]:
     end, begin = os.pipe()
     os.set_blocking(begin, False)
     # Python runs `first` only between two of its own steps. The bytes come at once.
-    watcher = threading.Thread(target=_second, args=(end, set(ours)), name="signals", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(end, set(ours)), name="signals", daemon=True)
     watcher.start()
     woken = signal.set_wakeup_fd(begin, warn_on_full_buffer=False)
     before = {one: signal.signal(one, first) for one in ours}
@@ -67,13 +69,15 @@ def stoppable() -> Iterator[Stop]:
         os.close(end)
 
 
-def _second(end: int, ours: set[int]) -> None:
+def _watch(end: int, ours: set[int]) -> None:
     count = 0
     with suppress(OSError):
         while told := os.read(end, 64):
             for number in told:
                 count += number in ours
-                if count > 1:
+                if count == 1:
+                    interrupt()
+                elif count > 1:
                     if sys.stderr.isatty():
                         os.write(2, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
                     os._exit(128 + number)

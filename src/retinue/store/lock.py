@@ -44,7 +44,7 @@ def _take(descriptor: int, path: Path, until: float) -> None:
             if time.monotonic() >= until:
                 raise StoreError(
                     f"another run is going on ({_holder(descriptor)})",
-                    hint=f"wait for it; its lock is {path}",
+                    hint=f"`retinue run --wait 600` waits for it; its lock is {path}",
                 ) from None
             time.sleep(0.05)
 

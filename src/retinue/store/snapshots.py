@@ -18,6 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from retinue.errors import NotFound, StoreError
+from retinue.interrupts import interruptible
 from retinue.store.contract import TABLES, TableContract
 from retinue.store.manifest import Manifest, Part
 from retinue.store.parquet import ROWS_PER_GROUP, regroup, replace_file, sync_folder, write_parquet
@@ -171,7 +172,11 @@ class Published:
                 )
         # Where a key can repeat, all columns decide, so that files never show in the order.
         order = contract.key if contract.unique else (*contract.key, *schema.names)
-        with tempfile.TemporaryDirectory(prefix="retinue-") as scratch, duckdb.connect() as connection:
+        with (
+            tempfile.TemporaryDirectory(prefix="retinue-") as scratch,
+            duckdb.connect() as connection,
+            interruptible(connection.interrupt),
+        ):
             connection.execute("SET memory_limit = '1GB'")
             connection.execute("SET temp_directory = ?", [scratch])
             connection.execute("SET enable_progress_bar = false")

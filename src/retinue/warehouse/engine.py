@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from ibis.common.graph import Node
 
 from retinue.errors import RunError
+from retinue.interrupts import interruptible
 from retinue.project.project import Project
 from retinue.warehouse.trace import Query, Trace
 
@@ -148,6 +149,11 @@ class Engine:
         """How far the query in flight is (0 to 1); None where there is none, or nobody knows."""
         return self.files.progress() if self.files else None
 
+    def interrupt(self) -> None:
+        """End the query in flight; called from another thread. Drivers that hear signals need nothing."""
+        if self.files is not None:
+            self.files.interrupt()
+
     def close(self) -> None:
         self.con.disconnect()
 
@@ -266,7 +272,7 @@ def connect(
 
 @contextmanager
 def _watched(opened: AbstractContextManager[Engine]) -> Iterator[Engine]:
-    with opened as engine, engine.trace.watching(engine.progress):
+    with opened as engine, engine.trace.watching(engine.progress), interruptible(engine.interrupt):
         yield engine
 
 
@@ -280,7 +286,8 @@ def shown(url: str) -> str:
     except ValueError:
         return f"{url.partition('://')[0]}://"
     user = f"{parts.username}@" if parts.username else ""
-    return f"{parts.scheme}://{user}{host}{parts.path}"
+    # Spark Connect has its token there.
+    return f"{parts.scheme}://{user}{host}{parts.path.partition(';')[0]}"
 
 
 def no_driver(project: Project, extra: str, error: ImportError) -> RunError:

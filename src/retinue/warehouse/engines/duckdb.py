@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -31,6 +31,10 @@ class DuckDB(Engine):
         except duckdb.Error:
             return None
         return told / 100 if 0 <= told <= 100 else None
+
+    def interrupt(self) -> None:
+        with suppress(duckdb.Error):
+            self.con.con.interrupt()
 
     def to_parquet(self, expression: ir.Table, path: Path) -> None:
         expression.to_parquet(path)
