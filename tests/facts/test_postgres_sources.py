@@ -248,6 +248,10 @@ def test_errors_name_the_table_and_what_to_do(
     with psycopg.connect(shop) as con:
         con.execute("DROP ROLE IF EXISTS nosy")
         con.execute("CREATE ROLE nosy LOGIN PASSWORD 'geheim'")
+        con.execute('CREATE TABLE alike AS SELECT 1 AS "A", 2 AS a')
+        con.execute("CREATE TABLE bare ()")
+    assert "differ by case only: A, a (name a view" in failing(company, table="alike", database=shop)
+    assert "bare has no columns" in failing(company, table="bare", database=shop)
     nosy = shop.replace("retinue@", "nosy:geheim@")
     assert "no permission to read events (GRANT SELECT" in failing(company, table="events", database=nosy)
     away = nosy.replace(f":{postgres_server.port}/", ":1/")

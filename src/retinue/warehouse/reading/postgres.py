@@ -9,6 +9,7 @@ has no end.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,7 @@ def read(engine: Engine, url: str, table: str, what: str) -> tuple[Place, ir.Tab
         with postgres.connect(url) as connection, connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             schema, name, columns = _found(cursor, table, postgres.option(url, "schema"), what, place)
+            _usable(columns, table, what, place)
             question = sg.select(*(column.asked() for column in columns)).from_(
                 sge.table_(name, db=schema, quoted=True)
             )
@@ -122,6 +124,19 @@ def _found(
             return where, named, columns
     names = [named if visible else f"{where}.{named}" for where, named, _, visible in tables]
     raise SourceError(f"{what}: there is no table {table!r}", place=place, hint=nearest(table, names))
+
+
+def _usable(columns: list[_Column], table: str, what: str, place: Place) -> None:
+    names = Counter(column.name.casefold() for column in columns)
+    alike = [column.name for column in columns if names[column.name.casefold()] > 1]
+    if alike:
+        raise SourceError(
+            f"{what}: columns of {table} differ by case only: {', '.join(alike)}",
+            place=place,
+            hint="name a view that calls them differently",
+        )
+    if not columns:
+        raise SourceError(f"{what}: {table} has no columns", place=place, hint="name another table")
 
 
 def _digits(kind: str, size: int) -> tuple[int, int] | None:
