@@ -44,6 +44,8 @@ _SETTINGS = {
     "spark.sql.legacy.timeParserPolicy": "CORRECTED",
     "spark.sql.jsonGenerator.ignoreNullFields": "false",
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    # With it, checkpoints of some plans fail with "key not found" (Spark 4.0).
+    "spark.sql.constraintPropagation.enabled": "false",
     # `${...}` is text.
     "spark.sql.variable.substitute": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -105,8 +107,15 @@ class Spark(Engine):
         return bool(self.session.catalog.tableExists(_quoted(name)))
 
     def tables(self) -> list[str]:
-        """Those of the current schema; others are `schema.name` or `catalog.schema.name`."""
-        return sorted(table.name for table in self.session.catalog.listTables() if table.namespace)
+        """Those of the catalog, as `schema.name`, and of the current schema by their bare names."""
+        found = set(self._listed("SHOW TABLES"))
+        for schema in _arrow(self.session.sql("SHOW DATABASES")).column(0).to_pylist():
+            found |= {f"{schema}.{name}" for name in self._listed(f"SHOW TABLES IN {_quoted(schema)}")}
+        return sorted(found)
+
+    def _listed(self, question: str) -> list[str]:
+        rows = _arrow(self.session.sql(question)).to_pylist()
+        return [row["tableName"] for row in rows if not row["isTemporary"]]
 
     def table(self, name: str) -> ir.Table:
         frame = self.session.table(_quoted(name))
@@ -373,5 +382,11 @@ def _signals_kept() -> Iterator[None]:
 
 
 def _first_line(error: Exception) -> str:
-    told = str(error).strip().partition("\n")[0]
-    return told or type(error).__name__
+    """What went wrong at the bottom of it, in a line."""
+    told: Any = str(error)
+    with suppress(Exception):
+        cause = error.java_exception  # type: ignore[attr-defined]
+        while cause.getCause() is not None:
+            cause = cause.getCause()
+        told = cause.getMessage() or cause.toString()
+    return str(told).strip().partition("\n")[0] or type(error).__name__

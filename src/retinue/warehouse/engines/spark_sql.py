@@ -25,7 +25,7 @@ _DAY = r"^\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}([ T].*)?\s*$"
 
 #: Marks of strptime in the letters of java.time; `%Z` is a name such as Europe/Paris.
 _MARKS = {
-    "Y": "yyyy",
+    "Y": "y",
     "y": "yy",
     "m": "M",
     "b": "MMM",
@@ -41,7 +41,7 @@ _MARKS = {
     "z": "[xxx][xx][x]",
     "Z": "VV",
 }
-_WIDE = {"M": "MM", "d": "dd", "D": "DDD", "H": "HH", "h": "hh", "m": "mm", "s": "ss"}
+_WIDE = {"y": "yyyy", "M": "MM", "d": "dd", "D": "DDD", "H": "HH", "h": "hh", "m": "mm", "s": "ss"}
 
 
 class Types(PySparkType):
@@ -170,11 +170,23 @@ class Compiler(PySparkCompiler):
         if not op.arg.dtype.is_string():
             return cast
         if to.is_floating():
-            # Java's way to mark a double or a float.
-            return self.if_(self.f.regexp_like(arg, r"[0-9.][dDfF]\s*$"), sge.Null(), cast)
+            # Java's way to mark a double or a float, and to write one in powers of two.
+            return self.if_(self.f.regexp_like(arg, r"[0-9.][dDfF]\s*$|[xX]"), sge.Null(), cast)
         if to.is_date():
             return self.if_(self.f.regexp_like(arg, _DAY), cast, sge.Null())
+        if to.is_timestamp() and to.timezone is None:
+            # Midnight as the end of a day.
+            start = self.f.regexp_replace(arg, "([ T])24:", "$100:")
+            start = sge.TryCast(this=start, to=self.type_mapper.from_ibis(to), safe=True)
+            day = sge.Interval(this=sge.convert(1), unit=sge.Var(this="DAY"))
+            ended = self.f.regexp_like(arg, r"[ T]24:00(:00(\.0+)?)?\s*$")
+            return self.if_(ended, sge.Add(this=start, expression=day), cast)
         return cast
+
+    def visit_RegexReplace(self, op: Any, *, arg: Any, pattern: Any, replacement: Any) -> Any:
+        # Groups are $1 in Java, and a dollar is not itself.
+        told = op.replacement.value.replace("$", "\\$")
+        return self.f.regexp_replace(arg, pattern, re.sub(r"\\([0-9])", r"$\1", told))
 
     # --- days and times -----------------------------------------------------------------------
 
@@ -252,12 +264,20 @@ class Compiler(PySparkCompiler):
     def _parsed(self, op: Any, text: Any) -> Any:
         pattern = java_pattern(op.args[1].value)
         if op.dtype.timezone is None:
-            return self.f.anon.try_to_timestamp(text, pattern)
+            read = self.f.anon.try_to_timestamp(text, pattern)
+            if "%y" in op.args[1].value:  # 69 is 1969, but not for Java
+                century = sge.Interval(this=sge.convert(100), unit=sge.Var(this="YEAR"))
+                read = self.if_(self.f.year(read) >= 2069, sge.Sub(this=read, expression=century), read)
+            return read
         # Of the functions that read instants, only this one gives null for what is none.
         line = self.f.anon.to_json(sge.Struct.from_arg_list([text.as_("told")]))
         options = self.f.anon.map("timestampFormat", pattern, "mode", "PERMISSIVE")
         read = self.f.anon.from_json(line, "told TIMESTAMP_LTZ", options)
-        return sge.Dot(this=read, expression=sg.to_identifier("told"))
+        instant = sge.Dot(this=read, expression=sg.to_identifier("told"))
+        if not op.args[1].value.endswith("%z"):
+            return instant
+        # The three ways to write an offset are optional parts for Java, but one has to be there.
+        return self.if_(self.f.regexp_like(text, r"[+-][0-9]{2}(:?[0-9]{2})?$"), instant, sge.Null())
 
 
 def _key(pointer: str) -> str:
