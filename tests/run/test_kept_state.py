@@ -253,6 +253,12 @@ def test_a_night_reads_few_dates_and_touches_no_other_files(
     assert sum(rows for name, rows in read if name == "measures") <= 4
     assert {name for name, rows in read if rows} <= {"snapshots", "measures", "curves", "observed"}
 
+    workspace = opened(nightly)
+    manifest = workspace.manifest()
+    workspace.store.close()
+    same = {name for name, path in manifest.whole.items() if manifest.run_id not in path}
+    assert same == {"curves", "observed"}, "what did not change is not written again"
+
     for path, away in hidden.items():
         away.rename(path)
     score(whole, NOW + DAY, NOW - 400 * DAY)

@@ -83,6 +83,10 @@ class Past:
     def parts(self) -> tuple[Part, ...]:
         return self.manifest.parts if self.manifest else ()
 
+    def whole(self) -> dict[str, str]:
+        """The files of tables that are not dated."""
+        return self.manifest.whole if self.manifest else {}
+
     @cached_property
     def formulas(self) -> dict[str, Formula]:
         """Every formula that a published snapshot rests on, by fingerprint."""
@@ -145,15 +149,23 @@ class Past:
         known = self.formulas
         return {one: known[one] for one in used if one in known and _can_score(known[one], project)}
 
-    def curves_with(self, curves: pa.Table) -> pa.Table:
-        """Published curves and those of a new run; where both have one, the new."""
+    def curves_with(self, curves: pa.Table) -> pa.Table | None:
+        """Published curves and those of a new run; where both have one, the new.
+
+        None if the published ones are just that: then there is nothing to write.
+        """
         if self.published is None:
             return curves
-        old = self.published.table("curves")
+        old = self.published.table("curves").select(curves.column_names).cast(curves.schema)
         keys = ["fingerprint", "metric", "cohort", "reference"]
-        marked = _joined(curves, keys)
-        kept = old.filter(pc.invert(pc.is_in(_joined(old, keys), value_set=pc.unique(marked))))
-        return pa.concat_tables([kept.select(curves.column_names).cast(curves.schema), curves])
+        again = pc.is_in(_joined(old, keys), value_set=pc.unique(_joined(curves, keys)))
+        if _in_order(old.filter(again)).equals(_in_order(curves)):
+            return None
+        return pa.concat_tables([old.filter(pc.invert(again)), curves])
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    return table.sort_by([(name, "ascending") for name in table.column_names])
 
 
 def _joined(table: pa.Table, keys: Sequence[str]) -> pa.ChunkedArray:

@@ -44,8 +44,8 @@ def seen(published: Published | None, project: Project) -> pa.Table | None:
 
 def added(
     published: Published | None, engine: Engine, computed: Computed, project: Project, today: date
-) -> pa.Table:
-    """The table `observed` with what the accounts say now, known on `today`.
+) -> pa.Table | None:
+    """The table `observed` with what the accounts say now, known on `today`; None if it says so already.
 
     A row is kept where the value is not that of the row before it, an empty one too, so the
     table grows with changes and not with days.
@@ -68,7 +68,8 @@ def added(
     every = pa.concat_tables(found).sort_by(
         [(name, "ascending") for name in ("account_id", "attribute", "day")]
     )
-    return every.filter(pa.array(_changed(every.combine_chunks())))
+    changed = every.filter(pa.array(_changed(every.combine_chunks())))
+    return None if published and changed.equals(told.cast(_SCHEMA)) else changed
 
 
 def _changed(rows: pa.Table) -> np.ndarray:

@@ -232,9 +232,11 @@ def _run(
                 trace.stage(f"writing {name}")
                 months.write(name, pieces)
             trace.stage("writing the rest")
-        writer.write("curves", past.curves_with(computed.curves))
         today = complete_day(project, now)
-        writer.write("observed", observed.added(past.published, engine, computed, project, today))
+        looked = observed.added(past.published, engine, computed, project, today)
+        for name, changed in (("curves", past.curves_with(computed.curves)), ("observed", looked)):
+            if changed is not None:
+                writer.write(name, changed)
         writer.write("timeline", tables.timeline(engine, computed, project.sources, dates[-1]))
         rejected = tables.rejected(engine, computed)
         writer.write("rejected", rejected)
@@ -245,7 +247,7 @@ def _run(
                 finished_at=now,
                 dates=dates,
                 parts=merge_parts(past.parts(), writer.parts(dates)),
-                whole=writer.whole(),
+                whole={**past.whole(), **writer.whole()},
                 formulas={
                     fingerprint: formula.to_dict() for fingerprint, formula in sorted(formulas.items())
                 },
