@@ -40,6 +40,10 @@ _MODULES = {
 }
 
 
+class Refused(Exception):
+    """What an engine could not do, in one line: not the statement, but what is wrong with it."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A connection of one run. Tables that it stores live as long as it does.
@@ -266,7 +270,10 @@ def connect(
             place=project.place("settings", "engine"),
             hint="write duckdb, or a URL such as postgres://user@host/database",
         )
-    engines = importlib.import_module(f"retinue.warehouse.engines.{module}")
+    try:
+        engines = importlib.import_module(f"retinue.warehouse.engines.{module}")
+    except ImportError as error:
+        raise no_driver(project, module, error) from None
     return _watched(engines.opened(project, threads, trace or Trace()))
 
 

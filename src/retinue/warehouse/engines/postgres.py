@@ -7,8 +7,9 @@ database; nothing that others could see is made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ from ibis.backends.sql.datatypes import PostgresType
 from retinue import postgres
 from retinue.errors import RunError
 from retinue.project.project import Project
-from retinue.warehouse.engine import Engine
+from retinue.warehouse.engine import Engine, Refused
 from retinue.warehouse.engines import duckdb
 from retinue.warehouse.engines.postgres_sql import FUNCTIONS, bytewise, compiler
 from retinue.warehouse.trace import Trace
@@ -78,7 +79,14 @@ class Postgres(Engine):
 
     session: Any = None
 
-    errors: ClassVar[tuple[type[Exception], ...]] = (adbc.Error,)
+    errors: ClassVar[tuple[type[Exception], ...]] = (Refused,)
+
+    def begin(self, timezone: str) -> None:
+        """Settings and functions of the session."""
+        for name, value in {**_SETTINGS, "TimeZone": timezone}.items():
+            self._answer("SELECT set_config($1, $2, false)", [name, value])
+        for function in FUNCTIONS:
+            self._do(function)
 
     def tables(self) -> list[str]:
         return sorted(self._answer(_TABLES).column(0).to_pylist())
@@ -99,6 +107,11 @@ class Postgres(Engine):
         return found.select(
             **{column: found[column] if kind else bytewise(found[column]) for column, kind in known.items()}
         )
+
+    def interrupt(self) -> None:
+        super().interrupt()
+        with suppress(adbc.Error):
+            self.session.adbc_cancel()
 
     def close(self) -> None:
         self.session.close()
@@ -127,7 +140,7 @@ class Postgres(Engine):
             for name, kind in schema.items()
         ]
         self._make(unique, columns=columns)
-        with self.session.cursor() as cursor:
+        with self._asked() as cursor:
             cursor.adbc_ingest(unique, rows, mode="append", temporary=True)
         return self._stored(unique, schema)
 
@@ -145,7 +158,7 @@ class Postgres(Engine):
             yield _cast(batch, wanted)
 
     def _rows(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
-        with self.session.cursor() as cursor:
+        with self._asked() as cursor:
             cursor.execute(self.con.compile(expression))
             yield from cursor.fetch_record_batch()
 
@@ -173,13 +186,22 @@ class Postgres(Engine):
         return ops.DatabaseTable(unique, schema=schema, source=self.con, namespace=namespace).to_expr()
 
     def _do(self, statement: str) -> None:
-        with self.session.cursor() as cursor:
+        with self._asked() as cursor:
             cursor.execute(statement)
 
     def _answer(self, question: str, parameters: list[Any] | None = None) -> pa.Table:
-        with self.session.cursor() as cursor:
+        with self._asked() as cursor:
             cursor.execute(question, parameters)
             return cursor.fetch_arrow_table()
+
+    @contextmanager
+    def _asked(self) -> Iterator[Any]:
+        """A cursor; what the server refuses is one line, without the statement."""
+        try:
+            with self.session.cursor() as cursor:
+                yield cursor
+        except adbc.Error as error:
+            raise Refused(_said(error)) from None
 
 
 _C = sg.to_identifier("C", quoted=True)
@@ -207,6 +229,12 @@ def _cast(batch: pa.RecordBatch, wanted: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, schema=wanted)
 
 
+def _said(error: Exception) -> str:
+    # The driver repeats the statement before what is wrong with it, the server a part of it behind.
+    text = " ".join(str(error).split()).rpartition("ERROR: ")[2]
+    return re.split(r"\.? (?:SQLSTATE: |Query was: |CONTEXT: |LINE \d+: )", text)[0].strip()
+
+
 @contextmanager
 def opened(project: Project, threads: int | None, trace: Trace) -> Iterator[Engine]:
     """A session of the database, whose days are those of the project."""
@@ -216,20 +244,13 @@ def opened(project: Project, threads: int | None, trace: Trace) -> Iterator[Engi
         with duckdb.opened(project, threads, trace) as files, postgres.connect(url) as session:
             session.adbc_connection.set_autocommit(True)
             engine = Postgres(_Compiling(), files, trace=trace, session=session)
-            with session.cursor() as cursor:
-                for name, value in {**_SETTINGS, "TimeZone": project.settings.timezone}.items():
-                    cursor.execute("SELECT set_config($1, $2, false)", [name, value])
-                    cursor.fetchall()
-                for function in FUNCTIONS:
-                    cursor.execute(function)
+            engine.begin(project.settings.timezone)
             yield engine
     except postgres.Unreachable as error:
         raise RunError(error.message, place=place, hint=error.hint) from None
-    except adbc.Error as error:
-        # The driver repeats the statement before what is wrong with it.
-        told = postgres.said(error, url).rpartition("ERROR: ")[2].partition(" CONTEXT: ")[0]
+    except (Refused, adbc.Error) as error:
         raise RunError(
-            f"the engine {postgres.shown(url)}: {told}",
+            f"the engine {postgres.shown(url)}: {error if isinstance(error, Refused) else _said(error)}",
             place=place,
             hint="its user needs SELECT on the facts and TEMP on the database; what was published stays",
         ) from None

@@ -115,7 +115,7 @@ def _accounts(found: Findings, rates: money.Rates) -> accounts.Read | None:
     settings = found.project.settings.model_copy(update={"accounts": now})
     project = Project(found.project.root, settings, {}, (), {}, found.project.places)
     try:
-        with reading():
+        with reading(found.engine):
             return accounts.load(found.engine, project, rates, None)
     except RetinueError:
         return None
@@ -136,11 +136,12 @@ def _everybody(engine: Engine, project: Project, source: Source, table: Raw, rat
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def reading(engine: Engine) -> Iterator[None]:
     """What the engine cannot read is an error of ours."""
+    failures: tuple[type[Exception], ...] = (duckdb.Error, *engine.errors)
     try:
         yield
-    except duckdb.Error as error:
+    except failures as error:
         raise RetinueError(f"cannot be read: {first_line(error)}") from None
 
 

@@ -59,13 +59,14 @@ class Findings:
 
     @contextmanager
     def _telling(self, what: str, path: Path) -> Iterator[None]:
+        failures: tuple[type[Exception], ...] = (duckdb.Error, *self.engine.errors)
         try:
             yield
         except ProjectError as error:
             self.told += error.problems
         except RetinueError as error:
             self.told.append(self.at_home(Problem(error.message, error.place, error.hint), path))
-        except duckdb.Error as error:
+        except failures as error:
             self.error(path, f"{what}: cannot be read: {first_line(error)}", "look at its file and its types")
 
     def one(self, table: ir.Table, **columns: Any) -> dict[str, Any]:
