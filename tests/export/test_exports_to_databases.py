@@ -47,6 +47,8 @@ def test_every_export_of_a_growing_history_holds_what_the_files_hold(
     assert read() == expected(space, tmp_path / "2")
     assert told["snapshots"] == Delivered(40, 2)
     assert told["measures"] == Delivered(0, 2)
+    # Written by every run, and only one of them differs.
+    assert (told["timeline"].rows, told["curves"].rows) == (3, 0)
 
     # Nothing new: nothing is written.
     told = export_to(space, url)

@@ -116,12 +116,15 @@ class Published:
     def versions(self, name: str) -> dict[date | None, str]:
         """Which files hold the rows of each date (of the table as a whole: None).
 
-        Files never change: as long as a date has the same version, it has the same rows.
+        Files never change: as long as a date has the same version, it has the same rows. What is not
+        dated is written by every run, and goes by its content.
         """
         contract = _contract(name)
         if contract.dated:
             return {day: part.path for part in self.manifest.parts for day in part.dates}
-        return {None: self.manifest.whole.get(name, "")}
+        path = self.manifest.whole.get(name, "")
+        file = self.manifest.files.get(path)
+        return {None: file.sha256 if file else path}
 
     def export(
         self,
