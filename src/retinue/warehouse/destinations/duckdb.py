@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any, ClassVar
 
 import duckdb
-import ibis
 import pyarrow as pa
 import sqlglot as sg
 import sqlglot.expressions as sge
@@ -89,7 +88,7 @@ class DuckDB(Statements):
         self.do("DELETE FROM", self.table(name), *where)
 
     def append(self, layout: Layout, rows: pa.RecordBatchReader) -> int:
-        name = ibis.util.gen_name("exported")
+        name = "rows of this process"
         self.connection.register(name, rows)
         try:
             found = sg.select("*").from_(sge.table_(name, quoted=True))
