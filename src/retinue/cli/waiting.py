@@ -41,7 +41,7 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Tell]:
         with _bar(what) as tell:
             yield tell
     else:
-        yield Lines(sys.stderr).tell
+        yield Lines(sys.stderr, EVERY).tell
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Lines:
     """A line when a stage begins, or within a long one, and never more often than every `every` seconds."""
 
     out: TextIO
-    every: float = EVERY
+    every: float
     clock: Callable[[], float] = time.monotonic
     began: float = field(init=False)
     said: float = field(init=False)
