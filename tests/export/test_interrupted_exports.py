@@ -144,3 +144,20 @@ def test_a_second_export_waits_and_then_sends_what_is_current(
     started.join()
     assert second == [None]
     assert in_postgres(postgres) == expected(space, tmp_path / "out")
+
+
+def test_a_duckdb_file_that_somebody_has_open_is_left_alone(space: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "bi.duckdb"
+    score(space, "r1", SUNDAYS[:1])
+    export_to(space, f"duckdb://{path}", tables=["snapshots"])
+    holds = (
+        "import duckdb, sys; con = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holds, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(StoreError, match=r"lock.*close what has the file open"):
+            export_to(space, f"duckdb://{path}")
+        other.stdin.close()
+    assert export_to(space, f"duckdb://{path}", tables=["snapshots"])["snapshots"].rows == 0
