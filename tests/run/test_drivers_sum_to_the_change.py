@@ -14,8 +14,9 @@ import pytest
 
 from retinue.insight.drivers import Bridge, MeasureRow, Scoring, Snapshot, explain_change
 from retinue.insight.stability import NO_DAY
+from retinue.run.bridges import all_bridges, published_bridges
 from retinue.run.changes import changes
-from retinue.run.history import Past, all_bridges, published_bridges
+from retinue.run.history import Past
 from retinue.run.layers import day_number, history
 from tests.run.company import DAY, LAST, opened, table
 

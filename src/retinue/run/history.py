@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -20,6 +20,7 @@ from retinue.project.metrics import Sql, feeds
 from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of
 from retinue.project.scorecards import Scorecard
+from retinue.run.bridges import all_bridges, bridge_measures, bridge_numbers, published_bridges
 from retinue.run.changes import Bridges, Changes, changes, needed
 from retinue.run.kept import KIND, Kept, Scores, version
 from retinue.run.layers import (
@@ -30,6 +31,7 @@ from retinue.run.layers import (
     floats_of,
     history,
     keys,
+    places_of,
     stabilised,
     state_after,
 )
@@ -120,10 +122,10 @@ class Past:
         fingerprints = list(self.formulas)
         rows = history(
             table,
-            _places(table["account_id"], ids),
+            places_of(table["account_id"], ids),
             fingerprints,
             {
-                "ix": _places(bridges["account_id"], ids),
+                "ix": places_of(bridges["account_id"], ids),
                 "day": days_of(bridges["as_of"]),
                 "old_computed": floats_of(bridges["old_computed"]),
             },
@@ -138,7 +140,7 @@ class Past:
             return Scores.none()
         columns = ["account_id", "as_of", "status", "effective"]
         table = self.published.table("snapshots", dates=dates, columns=columns)
-        return Scores.read(table, _places(table["account_id"], ids))
+        return Scores.read(table, places_of(table["account_id"], ids))
 
     def older_formulas(self, project: Project, last: pa.Table | None) -> dict[str, Formula]:
         """Formulas of last snapshots that the project has left behind and can still be scored."""
@@ -228,7 +230,7 @@ class New:
             snapshots.append_column("fingerprint", _fingerprints(computed, snapshots)),
             snapshots["ix"].to_numpy().astype(np.int64),
             fingerprints,
-            _numbers(links, links["ix"].to_numpy() if links else np.zeros(0, np.int64)),
+            bridge_numbers(links, links["ix"].to_numpy() if links else np.zeros(0, np.int64)),
         )
         index = {account: ix for ix, account in enumerate(ids.to_pylist())}
         placed = kept.placed(ids)
@@ -263,8 +265,8 @@ class New:
             assert self.past.published is not None
             pairs = self._pairs(at_ix[old], at_day[old])
             table = self.past.published.at("snapshots", pairs, _SNAPSHOT_COLUMNS)
-            places = _places(table["account_id"], self.account_ids)
-            both = settled.after(history(table, places, self.fingerprints, _numbers(None, places)))
+            places = places_of(table["account_id"], self.account_ids)
+            both = settled.after(history(table, places, self.fingerprints, bridge_numbers(None, places)))
         return changes(both, bridges, self.fetch, ix, start, end)
 
     def _bridges(self, ix: Array, start: Array) -> Bridges:
@@ -311,7 +313,7 @@ class New:
             assert self.past.published is not None
             columns = ["account_id", "as_of", "component", "metric", "points", "weight"]
             old = self.past.published.at("measures", self._pairs(ix[~fresh], day[~fresh]), columns)
-            old = old.append_column("ix", pa.array(_places(old["account_id"], self.account_ids)))
+            old = old.append_column("ix", pa.array(places_of(old["account_id"], self.account_ids)))
             found.append(_of_measures(old.append_column("day", pa.array(days_of(old["as_of"])))))
         return pa.concat_tables(found) if found else _of_measures(None)
 
@@ -349,7 +351,7 @@ class New:
         )
 
     def _links(self, numbers: Array, *, whole: bool = False) -> pa.Table:
-        return _bridge_measures(self.engine, self.computed, self.new_bridges, numbers, whole=whole)
+        return bridge_measures(self.engine, self.computed, self.new_bridges, numbers, whole=whole)
 
 
 #: Bridges of this many days before a run are read of all accounts.
@@ -369,12 +371,6 @@ def _fingerprints(computed: Computed, snapshots: pa.Table) -> pa.Array:
     return own.take(number.combine_chunks())
 
 
-def _places(accounts: pa.ChunkedArray, ids: pa.Array) -> Array:
-    """The ix of accounts by id, -1 for those that are no longer there."""
-    found = pc.fill_null(pc.index_in(accounts, value_set=ids), -1)
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
 def _of_measures(table: pa.Table | None) -> pa.Table:
     schema = pa.schema(
         [
@@ -387,105 +383,3 @@ def _of_measures(table: pa.Table | None) -> pa.Table:
         ]
     )
     return table.select(schema.names).cast(schema) if table is not None else schema.empty_table()
-
-
-_BRIDGE_MEASURES = pa.schema(
-    [
-        ("bridge", pa.int64()),
-        ("component", pa.string()),
-        ("metric", pa.string()),
-        ("points", pa.float64()),
-        ("weight", pa.float64()),
-    ]
-)
-
-
-_BRIDGE_NUMBERS = ("old_base", "old_adjustment", "old_computed")
-
-
-def _numbers(table: pa.Table | None, ix: Array) -> dict[str, Array]:
-    """Bridges as numbers; none of a table that is None."""
-    if table is None:
-        empty = {name: np.zeros(0, np.int64) for name in ("ix", "day", "since")}
-        return {**empty, **{name: np.zeros(0) for name in _BRIDGE_NUMBERS}}
-    return {
-        "ix": ix.astype(np.int64),
-        "day": days_of(table["as_of"]),
-        "since": days_of(table["since"]),
-        **{name: floats_of(table[name]) for name in _BRIDGE_NUMBERS},
-    }
-
-
-def published_bridges(
-    published: Published, first: date, last: date, accounts: Sequence[str] | None = None
-) -> pa.Table:
-    """The published bridges of the dates in [first, last], without their measures."""
-    columns = ["account_id", "as_of", "since", *_BRIDGE_NUMBERS]
-    return published.table("bridges", account=accounts, first=first, last=last, columns=columns)
-
-
-def all_bridges(
-    published: Published | None,
-    table: pa.Table | None,
-    ids: pa.Array,
-    new: pa.Table | None,
-    new_measures: Callable[[Array], pa.Table],
-) -> Bridges:
-    """Bridges of `table`, which are published, and of a new run, sorted by (ix, day).
-
-    Their measures are read when they are asked for.
-    """
-    if table is not None:
-        table = table.filter(pc.is_in(table["account_id"], value_set=ids))
-    old = _numbers(table, _places(table["account_id"], ids) if table else np.zeros(0, np.int64))
-    fresh = _numbers(new, new["ix"].to_numpy() if new else np.zeros(0, np.int64))
-    both = {name: np.concatenate([old[name], fresh[name]]) for name in old}
-    order = np.lexsort((both["day"], both["ix"]))
-    both = {name: values[order] for name, values in both.items()}
-    count = len(old["ix"])
-
-    def measures(numbers: Array) -> pa.Table:
-        """Of bridges by their place in the sorted order."""
-        source = order[numbers]
-        recent = source >= count
-        found = [_BRIDGE_MEASURES.empty_table()]
-        if recent.any():
-            rows = new_measures(source[recent] - count)
-            back = np.full(len(order), -1)
-            back[source[recent] - count] = numbers[recent]
-            found.append(rows.set_column(0, "bridge", pa.array(back[rows["bridge"].to_numpy()])))
-        if not recent.all():
-            assert published is not None
-            assert table is not None
-            asked = table.take(pa.array(source[~recent]))
-            told = published.at("bridges", asked, ["account_id", "as_of", "old_measures"])
-            at = keys(_places(told["account_id"], ids), days_of(told["as_of"]))
-            place = np.searchsorted(keys(both["ix"], both["day"]), at).tolist()
-            listed = [
-                {"bridge": number, **{k: m[k] for k in ("component", "metric", "points", "weight")}}
-                for number, text in zip(place, told["old_measures"].to_pylist(), strict=True)
-                for m in json.loads(text or "[]")
-            ]
-            found.append(pa.Table.from_pylist(listed, schema=_BRIDGE_MEASURES))
-        return pa.concat_tables([one.cast(_BRIDGE_MEASURES) for one in found])
-
-    return Bridges(**both, measures=measures)
-
-
-def _bridge_measures(
-    engine: Engine, computed: Computed, links: pa.Table | None, numbers: Array, *, whole: bool = False
-) -> pa.Table:
-    """Measures scored the old way, for bridges by their row in `links`."""
-    from retinue.warehouse import tables
-
-    if links is None or computed.bridged is None or computed.bridged.scored is None or not len(numbers):
-        return _BRIDGE_MEASURES.empty_table()
-    chosen = links.take(pa.array(numbers)).select(["ix", "pos"])
-    rows = tables.measure_rows(engine, computed, chosen, old=True)
-    known = keys(links["ix"].to_numpy().astype(np.int64), links["pos"].to_numpy())
-    at = np.searchsorted(known, keys(rows["ix"].to_numpy().astype(np.int64), rows["pos"].to_numpy()))
-    names = ["component", "metric", *(["value", "state"] if whole else []), "points", "weight"]
-    table = rows.select(names).add_column(0, "bridge", pa.array(at))
-    if whole:
-        return table
-    return table.select(_BRIDGE_MEASURES.names).cast(_BRIDGE_MEASURES)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from retinue.insight.stability import KINDS, NO_DAY, NOT_SCORED, Days, Folded, Rules, State, fold, plain_band
@@ -31,6 +32,12 @@ def days_of(column: pa.ChunkedArray) -> Array:
 
 def floats_of(column: pa.ChunkedArray) -> Array:
     return np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+
+
+def places_of(accounts: pa.ChunkedArray, ids: pa.Array) -> Array:
+    """The ix of accounts by id, -1 for those that are no longer there."""
+    found = pc.fill_null(pc.index_in(accounts, value_set=ids), -1)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def dates_array(days: Array) -> pa.Array:
