@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import pytest
 from retinue.errors import RetinueError
 from retinue.warehouse.facts.sources import Wanted
 from tests.engines.conftest import Elsewhere
+from tests.engines.differences import expected
 from tests.facts.tables import Company, Loaded
 
 TIMES = [
@@ -172,3 +174,30 @@ def test_a_table_that_the_engine_does_not_have_is_named_with_the_nearest(
     ) as error:
         load(tmp_path, "company.event", elsewhere.url)
     assert "company.events" in str(error.value)
+
+
+def test_a_format_with_names_of_zones_reads_the_same_times(
+    elsewhere: Elsewhere, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    expected(request, elsewhere.name, "format with %Z")
+    told = pa.table({"account_id": ["a"], "on": ["2024-01-31 10:00:00 UTC"], "n": ["1"], "kind": ["k"]})
+    pq.write_table(told, tmp_path / "events.parquet")
+    clock = {"occurred_at": {"column": "on", "format": "%Y-%m-%d %H:%M:%S %Z"}}
+    ours = load(tmp_path, "events.parquet", **clock)
+    assert len(ours.sources["events"]) == 1
+    assert load(tmp_path, elsewhere.put("events", told), elsewhere.url, **clock).sources == ours.sources
+
+
+def test_rejected_rows_of_a_table_have_the_numbers_that_they_have_in_a_file(
+    on_postgres: Elsewhere, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    expected(request, "postgres", "row numbers in place")
+    told = pa.table({"account_id": ["a", "b", "c"], "on": ["2024-01-31", "never", "2024-02-01"]})
+    told = told.append_column("n", pa.array(["1"] * 3)).append_column("kind", pa.array(["k"] * 3))
+    pyarrow.csv.write_csv(told, tmp_path / "events.csv")
+    there = on_postgres.put("events", told)
+    with psycopg.connect(on_postgres.url) as con:
+        con.execute("UPDATE company.events SET kind = 'l' WHERE account_id = 'a'")
+    ours, theirs = load(tmp_path, "events.csv"), load(tmp_path, there, on_postgres.url)
+    assert [row["row"] for row in ours.rejected] == [2]
+    assert [row["row"] for row in theirs.rejected] == [2]

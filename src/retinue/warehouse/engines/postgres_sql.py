@@ -52,7 +52,7 @@ FUNCTIONS = (
     """
     CREATE FUNCTION pg_temp.retinue_round(told double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE AS $$
-      SELECT CASE WHEN abs(told - trunc(told)) >= 0.5 THEN trunc(told) + sign(told) ELSE trunc(told) END
+      SELECT CASE WHEN abs(told - trunc(told)) >= 0.5 THEN trunc(told) + sign(told) ELSE trunc(told) + 0 END
     $$
     """,
     # A number in so many digits; null where it needs more.
@@ -78,7 +78,7 @@ FUNCTIONS = (
     """
     CREATE FUNCTION pg_temp.retinue_text(told double precision) RETURNS text
     LANGUAGE sql IMMUTABLE AS $$
-      SELECT CASE WHEN abs(told) < 1e15 AND told = trunc(told) THEN told::bigint::text || '.0'
+      SELECT CASE WHEN abs(told) < 1e16 AND told = trunc(told) THEN told::bigint::text || '.0'
         WHEN told = 'NaN' THEN 'nan' WHEN told = 'Infinity' THEN 'inf' WHEN told = '-Infinity' THEN '-inf'
         ELSE told::text END
     $$
@@ -271,6 +271,11 @@ class Compiler(PostgresCompiler):
                 text = sge.DPipe(this=text, expression=sge.convert(part) if isinstance(part, str) else part)
         return sge.paren(sge.DPipe(this=text, expression=sge.convert("}")))
 
+    def visit_StringSplit(self, op: Any, *, arg: Any, delimiter: Any) -> Any:
+        # Nothing, split, is one empty part; here it would be none.
+        parts = self.f.string_to_array(arg, delimiter)
+        return self.if_(arg.eq(sge.convert("")), self.f.array(sge.convert("")), parts)
+
     def visit_RegexSearch(self, op: Any, *, arg: Any, pattern: Any) -> Any:
         return sge.RegexpLike(this=arg, expression=pattern)
 
@@ -278,8 +283,6 @@ class Compiler(PostgresCompiler):
         of = op.arg.dtype
         if of.is_floating() and to.is_string():
             return self._ours("text", arg)
-        if of.is_floating() and to.is_integer():
-            return self.cast(self._ours("round", arg), to)
         if of.is_boolean() and to.is_numeric():
             return self.cast(self.cast(arg, dt.int32), to)
         return super().visit_Cast(op, arg=arg, to=to)
@@ -287,9 +290,7 @@ class Compiler(PostgresCompiler):
     def visit_TryCast(self, op: Any, *, arg: Any, to: Any) -> Any:
         of = op.arg.dtype
         if to.is_decimal() and of.is_numeric():
-            number = arg if of.is_decimal() or of.is_floating() else self.cast(arg, dt.decimal)
-            number = self.cast(number, dt.float64) if of.is_float32() else number
-            return self.cast(self._fit(number, to), to)
+            return self._decimal(op.arg.dtype, arg, to)
         if not of.is_string():
             return self.visit_Cast(op, arg=arg, to=to)
         if to.is_decimal():
@@ -302,6 +303,17 @@ class Compiler(PostgresCompiler):
             return self._ours("instant" if to.timezone else "timestamp", arg)
         raise NotImplementedError(f"text as {to} on PostgreSQL")
 
+    def _decimal(self, of: Any, number: Any, to: Any) -> Any:
+        digits = (of.precision or 99) - (of.scale or 0) if of.is_decimal() else 99
+        if digits <= (to.precision or 18) - (to.scale or 0):
+            # It always fits, so it need not be looked at; only NaN is no number.
+            return self.cast(self.f.nullif(number, sge.convert("NaN")), to)
+        if of.is_integer():
+            number = self.cast(number, dt.decimal)
+        if of.is_float32():
+            number = self.cast(number, dt.float64)
+        return self.cast(self._fit(number, to), to)
+
     def _fit(self, number: Any, to: Any) -> Any:
         return self._ours("fit", number, sge.convert(to.precision or 18), sge.convert(to.scale or 0))
 
@@ -312,6 +324,13 @@ class Compiler(PostgresCompiler):
             scale = sge.Pow(this=self.cast(sge.convert(10), dt.float64), expression=digits)
             return self._ours("round", arg * sge.paren(scale)) / sge.paren(scale)
         return super().visit_Round(op, arg=arg, digits=digits)
+
+    def visit_Divide(self, op: Any, *, left: Any, right: Any) -> Any:
+        # Of whole numbers PostgreSQL would give a whole number.
+        double = (
+            self.cast(sge.paren(left), dt.float64) if not op.left.dtype.is_floating() else sge.paren(left)
+        )
+        return sge.Div(this=double, expression=sge.paren(right), typed=True)
 
     def visit_DateDelta(self, op: Any, *, part: Any, left: Any, right: Any) -> Any:
         # The difference of two days is their number, here.
