@@ -38,8 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         results["curves"] = [point.to_dict() for point in points]
         print("", table(points), sep="\n")
         if asked.docs:
-            draw(points)
-            write_page("curves", table(points))
+            drawn = draw(points)
+            write_page("curves", table(points, pictures=len(drawn) == 3))
     if asked.docs:
         write_page("table", markdown(results))
     if asked.json:

@@ -1,7 +1,8 @@
 """One contender in a process of its own: python -m benchmarks.scale.child MODULE SPEC.
 
 Prints as its last line what it took (JSON). The clock runs from after the imports until the
-results are there; memory is the most that was resident by then.
+results are there; memory is the most that was resident by then. `data_megabytes` of the spec is
+a limit of the system on what the process may allocate.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from typing import Any
 def main() -> None:
     module, spec = sys.argv[1], json.loads(sys.argv[2])
     work = import_module(f"benchmarks.scale.contenders.{module}").work
+    if spec.get("data_megabytes"):
+        most = spec["data_megabytes"] * 2**20
+        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
     begun, worked = time.perf_counter(), time.process_time()
     told = work(spec)
     taken: dict[str, Any] = {

@@ -62,12 +62,10 @@ class Plan:
         return sorted(set(found))
 
 
+ON_SLICE = ("slice_weekly", "slice_daily", "slice_by_date", "pandas", "polars", "featuretools")
+WHOLE = ("floor", "weekly", "daily", "by_date", "equal_weekly", "equal_daily")
 #: Parts in the order in which they run; each name is a file of results.
-PARTS = (
-    "floor", "weekly", "daily", "by_date", "equal_weekly", "equal_daily",
-    "slice_weekly", "slice_by_date", "pandas", "polars", "featuretools",
-    "run", "night",
-)  # fmt: skip
+PARTS = (*WHOLE, *ON_SLICE, "run", "night")
 #: What a part needs to have run before it.
 NEEDS = {
     "equal_weekly": ("weekly", "by_date"),
@@ -98,9 +96,8 @@ def _run(plan: Plan, part: str) -> Measured:
     if part in ("equal_weekly", "equal_daily"):
         ours = values / f"{part.removeprefix('equal_')}.parquet"
         return Measured(told={"equal": compare(ours, values / "by_date.parquet")})
-    on_slice = part in ("slice_weekly", "slice_by_date", "pandas", "polars", "featuretools")
-    data = plan.data(plan.slice if on_slice else plan.size)
-    if on_slice:
+    data = plan.data(plan.slice if part in ON_SLICE else plan.size)
+    if part in ON_SLICE:
         generate(data, plan.slice)
     spec: dict[str, Any] = {
         "data": str(data),
@@ -112,8 +109,8 @@ def _run(plan: Plan, part: str) -> Measured:
     match part:
         case "floor":
             return measure("floor", spec, plan.most)
-        case "weekly" | "daily" | "slice_weekly":
-            dates = plan.days() if part == "daily" else plan.weeks()
+        case "weekly" | "daily" | "slice_weekly" | "slice_daily":
+            dates = plan.days() if part.endswith("daily") else plan.weeks()
             project = declare(projects / part, data, plan.memory_limit)
             return measure("ours", {**spec, "project": str(project), "dates": _texts(dates)}, plan.most)
         case "by_date" | "slice_by_date":

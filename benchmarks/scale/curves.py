@@ -105,21 +105,20 @@ def measure_curves(
 
 
 def _measured(folder: Path, asked: Asked, last: Point | None, most: float) -> Measured:
-    if (
-        last is not None
-        and last.asked.at
-        and (last.why or last.seconds * asked.at / last.asked.at > 2 * most)
-    ):
-        return Measured(why="would take too long")
+    if last is not None and last.asked.at:
+        if last.why:
+            return Measured(why="not run, as the one before was not done")
+        if last.seconds * asked.at / last.asked.at > 2 * most:
+            return Measured(why="not run, would take too long")
     data = generate(folder / "data" / asked.size.name(), asked.size)
     project = declare(folder / "projects" / "curve", data, asked.memory_limit, asked.metrics)
     spec = {"project": str(project), "dates": [day.isoformat() for day in asked.days()]}
     return measure("ours", spec, most)
 
 
-def table(found: Sequence[Point]) -> str:
-    """The points as tables of the documentation."""
-    parts = [_grown(name, [p for p in found if p.asked.curve == name]) for name in NAMES]
+def table(found: Sequence[Point], pictures: bool = False) -> str:
+    """The points as tables, with their `pictures` in the documentation."""
+    parts = [_grown(name, [p for p in found if p.asked.curve == name], pictures) for name in NAMES]
     wide = [p for p in found if p.asked.curve == "wide"]
     parts += [
         f"{p.asked.metrics} metrics of {p.asked.size.accounts:,} accounts on one date, from "
@@ -144,7 +143,7 @@ def table(found: Sequence[Point]) -> str:
     return "\n\n".join(parts)
 
 
-def _grown(name: str, found: Sequence[Point]) -> str:
+def _grown(name: str, found: Sequence[Point], pictures: bool) -> str:
     head = [f"| {NAMES[name]} | seconds | peak memory |", "| ---: | ---: | ---: |"]
     rows = [
         f"| {_counted(p.asked.at)} | {short(p.seconds)} | {p.peak_megabytes / 1000:.1f} GB |"
@@ -158,7 +157,10 @@ def _grown(name: str, found: Sequence[Point]) -> str:
         "accounts": f"{_counted(size.events)} events, {len(found[0].asked.days())} weekly dates",
         "dates": f"{_counted(size.events)} events, {size.accounts:,} accounts, the last days of two years",
     }
-    return "\n".join([f"By {NAMES[name]} ({others[name]}):", "", *head, *rows])
+    shown = (
+        [f"![Seconds and peak memory by {NAMES[name]}](../images/speed-{name}.svg)", ""] if pictures else []
+    )
+    return "\n".join([f"By {NAMES[name]} ({others[name]}):", "", *shown, *head, *rows])
 
 
 def _told(point: Point) -> str:

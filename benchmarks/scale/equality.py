@@ -83,12 +83,12 @@ def scores(values: dict[str, Numbers]) -> Numbers:
 
 def _points(curve: Any, x: Numbers) -> Numbers:
     if isinstance(curve, list):
-        return np.interp(x, [knot[0] for knot in curve], [knot[1] for knot in curve])
+        return np.asarray(np.interp(x, [knot[0] for knot in curve], [knot[1] for knot in curve]))
     if "steps" in curve:
         edges = np.array([step[0] for step in curve["steps"]], float)
         heights = np.array([0.0, *(step[1] for step in curve["steps"])])
         return np.asarray(heights[np.searchsorted(edges, x, side="right")])
-    return np.interp(x, curve["target"], [0, 100, 100, 0])
+    return np.asarray(np.interp(x, curve["target"], [0, 100, 100, 0]))
 
 
 def _floats(table: pa.Table, column: str) -> Numbers:

@@ -51,7 +51,7 @@ def measure(module: str, spec: dict[str, Any], most: float, python: Path | None 
             try:
                 done = subprocess.run(
                     [*command, json.dumps({**spec, "spill": spill})],
-                    env=env, capture_output=True, text=True, timeout=most, check=False,
+                    cwd=ROOT, env=env, capture_output=True, text=True, timeout=most, check=False,
                 )  # fmt: skip
             except subprocess.TimeoutExpired:
                 return Measured(why=f"not done within {most:.0f} s")

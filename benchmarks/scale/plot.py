@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 360, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 34, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 28, 34, 44
 _INK, _FAINT, _LINE = "#24292f", "#d0d7de", "#0b6e75"
 
 
@@ -72,11 +72,11 @@ def _panel(across: str, panel: Panel) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Powers of ten around the values; 1, 2 and 5 of each where there would be few."""
+    """Powers of ten around the values; where these are close together, 1, 2 and 5 of each."""
     low, high = max(low, 1e-9), max(high, 1e-9)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     tens = [10.0**n for n in range(first, max(last, first + 1) + 1)]
-    if len(tens) > 3:
+    if math.log10(high / low) > 1.9:
         return tens
     every = [step * ten for ten in tens for step in (1.0, 2.0, 5.0)]
     below = [tick for tick in every if tick <= low * (1 + 1e-9)]

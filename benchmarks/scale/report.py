@@ -106,19 +106,21 @@ def full(plan: Plan, parts: dict[str, Measured]) -> list[Line]:
 
 
 def on_slice(plan: Plan, parts: dict[str, Measured]) -> list[Line]:
-    """The table of the slice, weekly; ratios are to Retinue there."""
-    ours, weeks = parts.get("slice_weekly"), len(plan.weeks())
+    """The table of the slice, weekly and daily; ratios are to Retinue there."""
     named = {
         "slice_by_date": "SQL for each date",
         "pandas": "pandas",
         "polars": "Polars",
         "featuretools": "Featuretools",
     }
-    lines = [_line("Retinue", ours, weeks, ours)]
-    for part, name in named.items():
-        one = parts.get(part)
-        told = f" {one.of('version')}" if one and one.of("version") else ""
-        lines.append(_line(_sampled(name + told, one), one, weeks, ours))
+    lines = []
+    for every, dates in (("weekly", len(plan.weeks())), ("daily", len(plan.days()))):
+        ours = parts.get(f"slice_{every}")
+        lines.append(_line(f"Retinue, {every}", ours, dates, ours))
+        for part, name in named.items():
+            one = parts.get(part)
+            told = f" {one.of('version')}" if one and one.of("version") else ""
+            lines.append(_line(_sampled(f"{name}{told}, {every}", one), one, dates, ours))
     return lines
 
 
@@ -168,7 +170,7 @@ def _tables(results: dict[str, Any], shape: Any) -> list[str]:
         *shape([HEAD, *(Line(**line).cells() for line in results["full"])]),
         "",
         "The ratio is to the floor, and that of the night to the whole run. On a slice of "
-        f"{part['events'] / 1e6:g} M events of {part['accounts']:,} accounts, weekly, "
+        f"{part['events'] / 1e6:g} M events of {part['accounts']:,} accounts, "
         "with the ratio to Retinue:",
         "",
         *shape([HEAD, *(Line(**line).cells() for line in results["on_slice"])]),
