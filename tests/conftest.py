@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 # Fixtures that tests of several areas use.
 from tests.postgres import postgres, postgres_server  # noqa: F401
+from tests.spark import spark, spark_session, spark_warehouse  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 

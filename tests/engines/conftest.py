@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 import pytest
 
-ENGINES = ("postgres",)
+ENGINES = ("postgres", "spark")
 
 
 @dataclass(frozen=True)
@@ -39,3 +40,12 @@ def on_postgres(postgres: str) -> Elsewhere:
         return f"company.{name}"
 
     return Elsewhere("postgres", postgres, put)
+
+
+@pytest.fixture
+def on_spark(spark: str, spark_session: Any) -> Elsewhere:
+    def put(name: str, rows: pa.Table) -> str:
+        spark_session.createDataFrame(rows).write.saveAsTable(f"company.{name}")
+        return f"company.{name}"
+
+    return Elsewhere("spark", spark, put)

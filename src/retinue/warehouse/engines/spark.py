@@ -16,11 +16,13 @@ import os
 import re
 import shutil
 import signal
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib import resources
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote
@@ -30,11 +32,20 @@ import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyspark.sql.types as pt
+from ibis.backends.pyspark import Backend
+from ibis.backends.pyspark.datatypes import PySparkType
+from py4j.protocol import Py4JError
+from pyspark.core.context import SparkContext
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
 
 from retinue.errors import RunError
 from retinue.project.project import Project
-from retinue.warehouse.engine import Engine, half_of_memory, no_driver
+from retinue.warehouse.engine import Engine, Refused, half_of_memory
 from retinue.warehouse.engines import duckdb
+from retinue.warehouse.engines.spark_sql import compiler
 from retinue.warehouse.trace import Trace
 
 _SETTINGS = {
@@ -94,14 +105,22 @@ class Address:
         return self.master.startswith("local")
 
 
+class _Compiling(Backend):
+    """Ibis's PySpark without a session of its own."""
+
+    compiler = compiler
+
+
 @dataclass(frozen=True)
 class Spark(Engine):
     """`session` is ours alone: what it is told and keeps is seen by no other of the same Spark."""
 
     session: Any = None
-    frames: dict[str, Any] = field(default_factory=dict)
+    #: Whether steps are written to a folder that outlives executors.
+    shared: bool = False
+    frames: dict[str, list[Any]] = field(default_factory=dict)
 
-    errors: ClassVar[tuple[type[Exception], ...]] = ()
+    errors: ClassVar[tuple[type[Exception], ...]] = (Refused,)
 
     def has(self, name: str) -> bool:
         return bool(self.session.catalog.tableExists(_quoted(name)))
@@ -118,20 +137,21 @@ class Spark(Engine):
         return [row["tableName"] for row in rows if not row["isTemporary"]]
 
     def table(self, name: str) -> ir.Table:
-        frame = self.session.table(_quoted(name))
-        if all(_plain(one.dataType) for one in frame.schema.fields):
+        with _asked():
+            frame = self.session.table(_quoted(name))
+            schema = frame.schema
+        if all(_plain(one.dataType) for one in schema.fields):
             *before, bare = name.split(".")
             space = ops.Namespace(
                 catalog=before[0] if len(before) > 1 else None, database=before[-1] if before else None
             )
-            return self._named(bare, _to_ibis(frame.schema), space)
-        from pyspark.sql import functions as f
+            return self._named(bare, _to_ibis(schema), space)
 
         # What is neither number, text nor time is read as the text that Spark writes.
-        columns = [f.col(f"`{one.name.replace('`', '``')}`") for one in frame.schema.fields]
+        columns = [f.col(_quoted_part(one.name)) for one in schema.fields]
         told = [
             column if _plain(one.dataType) else column.cast("string").alias(one.name)
-            for one, column in zip(frame.schema.fields, columns, strict=True)
+            for one, column in zip(schema.fields, columns, strict=True)
         ]
         frame = frame.select(*told)
         unique = self._unique("read")
@@ -148,6 +168,11 @@ class Spark(Engine):
                 return sum(stage.numCompletedTasks for stage in stages if stage) / whole
         return super().progress()
 
+    def interrupt(self) -> None:
+        super().interrupt()
+        with suppress(Exception):
+            self.session.interruptAll()
+
     def close(self) -> None:
         for unique in list(self.stored):
             self._dropped(unique)
@@ -156,12 +181,16 @@ class Spark(Engine):
         return self._kept(unique, self._frame(expression), expression.schema())
 
     def _received(self, unique: str, rows: pa.RecordBatchReader) -> ir.Table:
-        table = rows.read_all()
-        schema = sch.Schema.from_pyarrow(table.schema)
-        frame = self.session.createDataFrame(table.cast(schema.to_pyarrow()))
-        if table.num_rows > _CHUNK:
-            return self._kept(unique, frame, schema)
-        frame.createOrReplaceTempView(unique)
+        schema = sch.Schema.from_pyarrow(rows.schema)
+        parts: list[Any] = []
+        # A part at a time is in the memory of this process.
+        for part in _parts(rows, MANY_ROWS):
+            with _asked():
+                frame = self.session.createDataFrame(part.cast(schema.to_pyarrow()))
+                parts.append(frame.localCheckpoint() if part.num_rows > _CHUNK else frame)
+        whole = reduce(lambda one, other: one.union(other), parts)
+        whole.createOrReplaceTempView(unique)
+        self.frames[unique] = parts
         return self._named(unique, schema)
 
     def _kept(self, unique: str, frame: Any, schema: sch.Schema) -> ir.Table:
@@ -170,25 +199,28 @@ class Spark(Engine):
         wanted = _to_spark(schema)
         if [(one.name, one.dataType) for one in frame.schema] != [(o.name, o.dataType) for o in wanted]:
             frame = frame.to(wanted)
-        reliable = self.session.conf.get("spark.checkpoint.dir", None)
-        kept = frame.checkpoint() if reliable else frame.localCheckpoint()
-        kept.createOrReplaceTempView(unique)
-        self.frames[unique] = kept
+        with _asked():
+            kept = frame.checkpoint() if self.shared else frame.localCheckpoint()
+            kept.createOrReplaceTempView(unique)
+        self.frames[unique] = [kept]
         return self._named(unique, schema)
 
     def _dropped(self, unique: str) -> None:
         self.session.catalog.dropTempView(unique)
-        frame = self.frames.pop(unique, None)
-        with suppress(AttributeError, TypeError):
-            # The rows would go with the garbage of Java, which may be late.
-            frame._jdf.queryExecution().analyzed().rdd().unpersist(False)
+        for frame in self.frames.pop(unique, []):
+            with suppress(AttributeError, TypeError, Py4JError):
+                # The rows would go with the garbage of Java, which may be late.
+                frame._jdf.queryExecution().analyzed().rdd().unpersist(False)
 
     def _fetched(self, expression: ir.Table) -> pa.Table:
         return _typed(_arrow(self._frame(expression)), expression.schema().to_pyarrow())
 
     def _batches(self, expression: ir.Table) -> Iterator[pa.RecordBatch]:
-        frame, wanted = self._frame(expression).localCheckpoint(), expression.schema().to_pyarrow()
-        if frame.count() <= MANY_ROWS:
+        wanted = expression.schema().to_pyarrow()
+        with _asked():
+            frame = self._frame(expression).localCheckpoint()
+            few = frame.count() <= MANY_ROWS
+        if few:
             yield from _typed(_arrow(frame), wanted).to_batches(max_chunksize=_CHUNK)
             return
 
@@ -203,23 +235,58 @@ class Spark(Engine):
                 packed = pa.array([sink.getvalue().to_pybytes()], pa.binary())
                 yield pa.record_batch([packed], names=["rows"])
 
-        for row in frame.mapInArrow(written, "rows binary").toLocalIterator(prefetchPartitions=True):
-            told = pa.ipc.open_stream(row["rows"]).read_all()
-            yield from _typed(told, wanted).to_batches()
+        with _asked():
+            rows = frame.mapInArrow(written, "rows binary").toLocalIterator(prefetchPartitions=True)
+            while True:
+                with _leaving_sockets():
+                    row = next(rows, None)
+                if row is None:
+                    return
+                told = pa.ipc.open_stream(row["rows"]).read_all()
+                yield from _typed(told, wanted).to_batches()
 
     def _frame(self, expression: ir.Table) -> Any:
-        return self.session.sql(self.con.compile(expression))
+        with _asked():
+            return self.session.sql(self.con.compile(expression))
 
     def _named(self, name: str, schema: sch.Schema, space: ops.Namespace | None = None) -> ir.Table:
         place = space or ops.Namespace()
         return ops.DatabaseTable(name, schema=schema, source=self.con, namespace=place).to_expr()
 
 
-def _arrow(frame: Any) -> pa.Table:
+@contextmanager
+def _asked() -> Iterator[None]:
+    """What Spark refuses is one line, without its stack and the statement."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise Refused(_first_line(error)) from None
+
+
+@contextmanager
+def _leaving_sockets() -> Iterator[None]:
+    """PySpark leaves the sockets that results come through to the garbage collector."""
     with warnings.catch_warnings():
-        # PySpark leaves the sockets that results come through to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
+        yield
+
+
+def _arrow(frame: Any) -> pa.Table:
+    with _asked(), _leaving_sockets():
         return frame.toArrow()
+
+
+def _parts(rows: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
+    """The rows in tables of about `size`; one without rows where there are none."""
+    held: list[pa.RecordBatch] = []
+    several = False
+    for batch in rows:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= size:
+            yield pa.Table.from_batches(held, rows.schema)
+            held, several = [], True
+    if held or not several:
+        yield pa.Table.from_batches(held, rows.schema)
 
 
 def _typed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
@@ -227,25 +294,20 @@ def _typed(table: pa.Table, wanted: pa.Schema) -> pa.Table:
 
 
 def _quoted(name: str) -> str:
-    return ".".join("`" + part.replace("`", "``") + "`" for part in name.split("."))
+    return ".".join(_quoted_part(part) for part in name.split("."))
+
+
+def _quoted_part(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _plain(kind: Any) -> bool:
-    import pyspark.sql.types as pt
-
-    return isinstance(kind, pt.NumericType | pt.BooleanType | pt.StringType | pt.DateType) or _is_time(kind)
-
-
-def _is_time(kind: Any) -> bool:
-    import pyspark.sql.types as pt
-
-    return isinstance(kind, pt.TimestampType | pt.TimestampNTZType)
+    times = pt.DateType | pt.TimestampType | pt.TimestampNTZType
+    return isinstance(kind, pt.NumericType | pt.BooleanType | pt.StringType | times)
 
 
 def _to_ibis(schema: Any) -> sch.Schema:
     """Ibis takes both kinds of times of Spark for times without a zone."""
-    import pyspark.sql.types as pt
-    from ibis.backends.pyspark.datatypes import PySparkType
 
     def kind(one: Any) -> dt.DataType:
         if isinstance(one, pt.TimestampType):
@@ -256,9 +318,6 @@ def _to_ibis(schema: Any) -> sch.Schema:
 
 
 def _to_spark(schema: sch.Schema) -> Any:
-    import pyspark.sql.types as pt
-    from ibis.backends.pyspark.datatypes import PySparkType
-
     def kind(one: dt.DataType) -> Any:
         if one.is_timestamp():
             return pt.TimestampNTZType() if one.timezone is None else pt.TimestampType()
@@ -274,48 +333,27 @@ def opened(project: Project, threads: int | None, trace: Trace) -> Iterator[Engi
     A Spark that already runs in this process is used as it is, whatever master the URL names.
     """
     address = Address.of(project.settings.engine)
-    try:
-        from ibis.backends.pyspark import Backend
-        from pyspark.errors import PySparkException
-    except ImportError as error:
-        raise no_driver(project, "spark", error) from None
-    from py4j.protocol import Py4JError
-
-    from retinue.warehouse.engines.spark_sql import compiler
-
-    failures = (PySparkException, Py4JError)
-    place = project.place("settings", "engine")
-
-    class Compiling(Backend):
-        """Ibis's PySpark without a session of its own."""
-
-    Compiling.compiler = compiler
-    Compiling.register_options()
-
-    class Here(Spark):
-        errors = failures
-
     with duckdb.opened(project, threads, trace) as files:
-        session = _session(project, address, failures)
-        engine = Here(Compiling(), files, trace=trace, session=session)
+        session = _session(project, address)
+        shared = "spark.checkpoint.dir" in address.options
+        engine = Spark(_Compiling(), files, trace=trace, session=session, shared=shared)
+        _Compiling.register_options()
         try:
             yield engine
-        except failures as error:
-            raise RunError(
-                f"Spark: {_first_line(error)}", place=place, hint="what was published stays"
-            ) from None
+        except (Refused, PySparkException, Py4JError) as error:
+            told = str(error) if isinstance(error, Refused) else _first_line(error)
+            place = project.place("settings", "engine")
+            raise RunError(f"Spark: {told}", place=place, hint="what was published stays") from None
         finally:
-            with suppress(*failures):
+            with suppress(PySparkException, Py4JError):
                 engine.close()
                 if address.remote:
                     session.stop()
 
 
-def _session(project: Project, address: Address, failures: tuple[type[Exception], ...]) -> Any:
-    from pyspark.sql import SparkSession
-
+def _session(project: Project, address: Address) -> Any:
     place = project.place("settings", "engine")
-    if not address.remote and _java() is None and SparkSession.getActiveSession() is None:
+    if not address.remote and _java() is None and SparkContext._active_spark_context is None:
         raise RunError(
             "Spark needs Java 17 or later, and there is none",
             place=place,
@@ -335,17 +373,22 @@ def _session(project: Project, address: Address, failures: tuple[type[Exception]
     for name, value in options.items():
         builder = builder.config(name, value)
     try:
-        with _signals_kept():
+        with _ctrl_c_kept():
             if address.remote:
                 session = (builder.remote(address.master) if address.master else builder).create()
             else:
                 started = (builder.master(address.master) if address.master else builder).getOrCreate()
                 session = started.newSession()
+                if address.local and "PYSPARK_PYTHON" not in os.environ:
+                    # Else the first python3 of the machine, which may not have pyarrow.
+                    session.sparkContext.pythonExec = sys.executable
+                if folder := address.options.get("spark.checkpoint.dir"):
+                    session.sparkContext.setCheckpointDir(folder)
         for name, value in {**options, "spark.sql.session.timeZone": project.settings.timezone}.items():
             # A Spark that runs already has what else it was started with.
             if name.startswith("spark.sql.") and (name in _SETTINGS or session.conf.isModifiable(name)):
                 session.conf.set(name, value)
-    except failures as error:
+    except (PySparkException, Py4JError) as error:
         raise RunError(
             f"cannot start Spark: {_first_line(error)}",
             place=place,
@@ -369,7 +412,7 @@ def _java() -> str | None:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
+def _ctrl_c_kept() -> Iterator[None]:
     """PySpark takes Ctrl-C for itself; it is whoever started us who says what that does."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -389,4 +432,7 @@ def _first_line(error: Exception) -> str:
         while cause.getCause() is not None:
             cause = cause.getCause()
         told = cause.getMessage() or cause.toString()
-    return str(told).strip().partition("\n")[0] or type(error).__name__
+    lines = [line for line in str(told).splitlines() if line.strip()]
+    if "Traceback" in str(told):  # of Python on an executor, which ends with what is wrong
+        lines = [line for line in lines if not line.startswith((" ", "\t", "Traceback"))][-1:]
+    return lines[0].strip() if lines else type(error).__name__
