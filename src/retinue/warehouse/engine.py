@@ -13,7 +13,7 @@ import importlib
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -134,11 +134,23 @@ class Engine:
 
     def tables(self) -> list[str]:
         """Names under which `table` finds the engine's own tables."""
-        return sorted(self.con.list_tables())
+        found = set(self.con.list_tables())
+        # Not every engine has schemas, or lets everybody list them.
+        with suppress(Exception):
+            for schema in set(self.con.list_databases()) - {"information_schema", "pg_catalog"}:
+                found |= {f"{schema}.{name}" for name in self.con.list_tables(database=schema)}
+        return sorted(found)
 
     def has(self, name: str) -> bool:
         """Whether the engine has a table of its own for `table` to find."""
-        return name in self.tables()
+        schema, _, bare = name.rpartition(".")
+        if not schema:
+            return bare in self.con.list_tables()
+        try:
+            return bare in self.con.list_tables(database=schema)
+        except Exception:  # noqa: BLE001
+            # Drivers raise what they like where there is no such schema.
+            return False
 
     def table(self, name: str) -> ir.Table:
         """A table of the engine, `name` or `schema.name`, as it is."""
@@ -263,7 +275,10 @@ def connect(
     Raises RunError where `engine` names none, its driver is not installed, or it does not answer.
     """
     url = project.settings.engine
-    module = _MODULES.get(url.partition(":")[0]) or ("other" if "://" in url else None)
+    # `duckdb` alone is the one in this process; with a path it is one like others, with tables in place.
+    module = "other" if url.startswith("duckdb:") else _MODULES.get(url.partition(":")[0])
+    if module is None and "://" in url:
+        module = "other"
     if module is None:
         raise RunError(
             f"there is no engine {shown(url)!r}",

@@ -91,6 +91,9 @@ class Postgres(Engine):
     def tables(self) -> list[str]:
         return sorted(self._answer(_TABLES).column(0).to_pylist())
 
+    def has(self, name: str) -> bool:
+        return name in self.tables()
+
     def table(self, name: str) -> ir.Table:
         schema, _, bare = name.rpartition(".")
         place = sge.table_(bare, db=schema or None, quoted=True).sql("postgres")
