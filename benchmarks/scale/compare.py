@@ -65,12 +65,13 @@ class Plan:
 ON_SLICE = ("slice_weekly", "slice_daily", "slice_by_date", "pandas", "polars", "featuretools")
 WHOLE = ("floor", "weekly", "daily", "by_date", "equal_weekly", "equal_daily")
 #: Parts in the order in which they run; each name is a file of results.
-PARTS = (*WHOLE, *ON_SLICE, "run", "night")
+PARTS = (*WHOLE, *ON_SLICE, "run", "night", "equal_night")
 #: What a part needs to have run before it.
 NEEDS = {
     "equal_weekly": ("weekly", "by_date"),
     "equal_daily": ("daily", "by_date"),
     "night": ("run",),
+    "equal_night": ("night",),
 }
 
 
@@ -93,6 +94,7 @@ def run_parts(plan: Plan, kept: Kept, wanted: Sequence[str], tell: Tell) -> None
 def _run(plan: Plan, part: str) -> Measured:
     values = plan.folder / "values" / plan.size.name()
     values.mkdir(parents=True, exist_ok=True)
+    projects = plan.folder / "projects"
     if part in ("equal_weekly", "equal_daily"):
         ours = values / f"{part.removeprefix('equal_')}.parquet"
         return Measured(told={"equal": compare(ours, values / "by_date.parquet")})
@@ -105,7 +107,6 @@ def _run(plan: Plan, part: str) -> Measured:
         "values": str(values / f"{part}.parquet"),
         "compared": _texts(plan.sample()),
     }
-    projects = plan.folder / "projects"
     match part:
         case "floor":
             return measure("floor", spec, plan.most)
@@ -120,7 +121,14 @@ def _run(plan: Plan, part: str) -> Measured:
             dates = sorted({*plan.weeks(), plan.size.last})
             return _published(plan, project, plan.size.last, dates)
         case "night":
-            return _night(plan, projects / "run")
+            return _night(plan, projects / "run", spec["values"])
+        case "equal_night":
+            night = {**spec, "data": str(projects / "run"), "dates": _texts([_after(plan)])}
+            by_sql = measure("by_date", {**night, "values": str(values / "night_by_sql.parquet")}, plan.most)
+            if not by_sql.done:
+                return by_sql
+            found = compare(values / "night.parquet", values / "night_by_sql.parquet")
+            return Measured(told={"equal": found})
         case _:
             return _frame(plan, part, spec)
 
@@ -140,23 +148,31 @@ def _frame(plan: Plan, part: str, spec: dict[str, Any]) -> Measured:
     return replace(result, told={**(result.told or {}), "equal": equal})
 
 
-def _published(plan: Plan, project: Path, day: date, dates: list[date] | None) -> Measured:
+def _after(plan: Plan) -> date:
+    return plan.size.last + timedelta(days=1)
+
+
+def _published(
+    plan: Plan, project: Path, day: date, dates: list[date] | None, values: str | None = None
+) -> Measured:
     """A run in the morning after `day`."""
     spec = {
         "project": str(project),
         "now": f"{day + timedelta(days=1)}T05:00:00+00:00",
         "dates": _texts(dates) if dates else None,
+        "values": values,
     }
     return measure("published", spec, plan.most)
 
 
-def _night(plan: Plan, project: Path) -> Measured:
+def _night(plan: Plan, project: Path, values: str) -> Measured:
     """The rows of one more day are loaded, and the day is scored and published."""
-    first = plan.size.last + timedelta(days=1)
-    if (project / "events" / f"{first}.parquet").exists():
-        return Measured(why="needs run")
-    link(plan.data(plan.size) / "nights" / f"{first}.parquet", project / "events" / f"{first}.parquet")
-    return _published(plan, project, first, None)
+    day = _after(plan)
+    file = project / "events" / f"{day}.parquet"
+    if file.exists():
+        return Measured(why="needs the part run again")
+    link(plan.data(plan.size) / "nights" / file.name, file)
+    return _published(plan, project, day, None, values)
 
 
 def _texts(days: Sequence[date]) -> list[str]:

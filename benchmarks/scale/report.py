@@ -14,6 +14,7 @@ from benchmarks.scale.compare import PARTS, Plan
 from benchmarks.scale.measure import ROOT, Kept, Measured
 
 PAGE = ROOT / "docs" / "explanation" / "speed.md"
+EQUAL = ("equal_weekly", "equal_daily", "equal_night", "pandas", "polars")
 HEAD = ("", "as-of dates", "seconds", "ratio", "processor seconds", "peak memory")
 
 
@@ -48,7 +49,7 @@ def found(plan: Plan, kept: Kept) -> dict[str, Any]:
     parts = {part: measured for part in PARTS if (measured := kept.get(part))}
     unequal = [
         f"{part}: {told['example']}"
-        for part in ("equal_weekly", "equal_daily", "pandas", "polars")
+        for part in EQUAL
         if (told := _equal(parts.get(part))) and told["different"] + told["different_scores"]
     ]
     return {
@@ -59,9 +60,7 @@ def found(plan: Plan, kept: Kept) -> dict[str, Any]:
         "sampled_dates": len(plan.sample()),
         "full": [line.__dict__ for line in full(plan, parts)],
         "on_slice": [line.__dict__ for line in on_slice(plan, parts)],
-        "equal": {
-            name: _equal(parts.get(name)) for name in ("equal_weekly", "equal_daily", "pandas", "polars")
-        },
+        "equal": {name: _equal(parts.get(name)) for name in EQUAL},
         "unequal": unequal,
         "parts": {name: measured.to_dict() for name, measured in parts.items()},
     }
@@ -193,24 +192,22 @@ def _piped(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _equalities(results: dict[str, Any]) -> list[str]:
-    told = results["equal"]
+    named = {
+        "equal_weekly": "values of the weekly history",
+        "equal_daily": "values of the daily history",
+        "equal_night": "values that the night published",
+        "pandas": "values of pandas",
+        "polars": "values of Polars",
+    }
     lines = []
-    for name, what in (("equal_weekly", "weekly"), ("equal_daily", "daily")):
-        one = told[name]
+    for name, what in named.items():
+        one = results["equal"][name]
         if one:
             wrong = one["different"] + one["different_scores"]
-            lines.append(
-                f"{one['values']:,} values and {one['scores']:,} scores of the {what} history compared with "
-                f"the SQL of their dates: {'all equal' if not wrong else f'{wrong} differ'}."
-            )
-    for name in ("pandas", "polars"):
-        one = told[name]
-        if one:
-            wrong = one["different"]
-            lines.append(
-                f"{one['values']:,} values of {name}: {'all equal' if not wrong else f'{wrong} differ'}."
-            )
-    return [*lines, *(f"NOT EQUAL: {one}" for one in results["unequal"])]
+            scores = f" and {one['scores']:,} scores" if one["scores"] else ""
+            told = "all equal" if not wrong else f"{wrong:,} DIFFER"
+            lines.append(f"- {one['values']:,} {what}{scores}, compared with the SQL of their dates: {told}.")
+    return [*lines, *(f"- NOT EQUAL: {one}" for one in results["unequal"])]
 
 
 def short(number: float) -> str:

@@ -35,7 +35,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     """The folder and the results of the command without the frames, which need packages of their own."""
     folder = tmp_path_factory.mktemp("bench")
     size = ["--events", str(SIZE.events), "--accounts", str(SIZE.accounts), "--days", str(SIZE.days)]
-    parts = "floor,weekly,by_date,equal_weekly,run,night"
+    parts = "floor,weekly,by_date,equal_weekly,run,night,equal_night"
     status = main(
         [
             *size,
@@ -135,10 +135,11 @@ def test_the_sql_of_a_date_knows_nothing_of_later_loading(log: Path, tmp_path: P
 def test_the_command_measures_each_part_and_finds_every_value_equal(measured: tuple[Path, dict]):
     _, told = measured
     assert {name: part["why"] for name, part in told["parts"].items()} == dict.fromkeys(told["parts"], "")
-    assert set(told["parts"]) == {"floor", "weekly", "by_date", "equal_weekly", "run", "night"}
-    equal = told["equal"]["equal_weekly"]
-    assert equal["values"] == 12 * equal["scores"] > 0
-    assert equal["different"] == equal["different_scores"] == 0
+    assert set(told["parts"]) == {"floor", "weekly", "by_date", "equal_weekly", "run", "night", "equal_night"}
+    for part in ("equal_weekly", "equal_night"):
+        equal = told["equal"][part]
+        assert equal["values"] == 12 * equal["scores"] > 0
+        assert equal["different"] == equal["different_scores"] == 0
     assert told["parts"]["weekly"]["told"]["dates"] == len(Plan(Path(), SIZE, 1, 6, 1, "").weeks())
     assert told["parts"]["night"]["told"]["dates"] == 1
 

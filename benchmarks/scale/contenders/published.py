@@ -6,9 +6,11 @@ import itertools
 import time
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from retinue.run import run
+from retinue.store.snapshots import Published
 from retinue.workspace import open_workspace
 
 
@@ -28,6 +30,23 @@ def work(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         stages: dict[str, float] = {}
         for (what, at), (_, end) in itertools.pairwise(marks):
             stages[what] = stages.get(what, 0.0) + end - at
-        return {"rows": result.snapshots, "dates": len(result.dates), "stages": stages}
+        if spec.get("values"):
+            _write(workspace.published(), result.dates[-1], Path(spec["values"]))
+        manifest = workspace.manifest()
+        kept = manifest.kept if manifest else {}
+        return {"rows": result.snapshots, "dates": len(result.dates), "stages": stages, "kept": kept}
 
     return told
+
+
+def _write(published: Published, day: date, file: Path) -> None:
+    """What was published for `day`, in the columns that are compared."""
+    metrics = published.table("metrics", dates=[day]).to_pandas()
+    wide = metrics.pivot_table(
+        index=["account_id", "as_of"], columns="metric", values="value", dropna=False, observed=True
+    )
+    scores = published.table(
+        "snapshots", dates=[day], columns=["account_id", "as_of", "computed"]
+    ).to_pandas()
+    told = scores.set_index(["account_id", "as_of"]).join(wide).reset_index()
+    told.rename(columns={"account_id": "account"}).to_parquet(file, index=False)
