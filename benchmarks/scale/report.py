@@ -207,6 +207,8 @@ def _equalities(results: dict[str, Any]) -> list[str]:
             scores = f" and {one['scores']:,} scores" if one["scores"] else ""
             told = "all equal" if not wrong else f"{wrong:,} DIFFER"
             lines.append(f"- {one['values']:,} {what}{scores}, compared with the SQL of their dates: {told}.")
+    night = (results["parts"].get("night") or {}).get("told") or {}
+    lines += [f"- The night, {name}: {how}." for name, how in sorted(night.get("kept", {}).items())]
     return [*lines, *(f"- NOT EQUAL: {one}" for one in results["unequal"])]
 
 
