@@ -271,6 +271,10 @@ class Compiler(PostgresCompiler):
                 text = sge.DPipe(this=text, expression=sge.convert(part) if isinstance(part, str) else part)
         return sge.paren(sge.DPipe(this=text, expression=sge.convert("}")))
 
+    def visit_Hash(self, op: Any, *, arg: Any) -> Any:
+        text = arg if op.arg.dtype.is_string() or op.arg.dtype.is_struct() else self.cast(arg, dt.string)
+        return self.f.anon.hashtextextended(text, sge.convert(0))
+
     def visit_StringSplit(self, op: Any, *, arg: Any, delimiter: Any) -> Any:
         # Nothing, split, is one empty part; here it would be none.
         parts = self.f.string_to_array(arg, delimiter)
