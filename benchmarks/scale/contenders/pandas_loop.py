@@ -45,9 +45,11 @@ def work(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
 
 
 def _of_date(frame: Any, accounts: Any, ids: Any, day: Any) -> Any:
-    known = frame[(frame["day"] <= day) & (frame["visible"] <= day)]
-    age = (day - known["day"]).dt.days
-    of = {days: known[age < days] for days in (7, 28, 90, 112)}
+    known = (frame["day"] <= day) & (frame["visible"] <= day)
+    whole = frame.loc[known, ["account", "day", "export"]].groupby("account")
+    recent = frame[known & (frame["day"] > day - pd.Timedelta(days=112))]
+    age = (day - recent["day"]).dt.days
+    of = {days: recent[age < days] for days in (7, 28, 90, 112)}
     columns = {
         f"users_{days}d": of[days][["account", "user"]].drop_duplicates().groupby("account").size()
         for days in (7, 28, 90)
@@ -55,7 +57,7 @@ def _of_date(frame: Any, accounts: Any, ids: Any, day: Any) -> Any:
     month = of[28].groupby("account")
     columns["events_28d"] = month.size()
     columns["edits_28d"] = month["edit"].sum()
-    columns["exports_so_far"] = known.groupby("account")["export"].sum()
+    columns["exports_so_far"] = whole["export"].sum()
     columns["amount_28d"] = month["amount"].sum()
     quarter = of[90]
     columns["mobile_amount_90d"] = quarter[quarter["mobile"]].groupby("account")["amount"].sum()
@@ -67,7 +69,7 @@ def _of_date(frame: Any, accounts: Any, ids: Any, day: Any) -> Any:
     names = dict(enumerate(ids))
     told["mean_amount_28d"] = month["amount"].mean().rename(names)
     started = pd.to_datetime(told.pop("started_on"))
-    last = known.groupby("account")["day"].max().rename(names).reindex(told.index)
+    last = whole["day"].max().rename(names).reindex(told.index)
     told["days_since_event"] = (day - last.fillna(started)).dt.days.astype("float64")
     before = (
         of[112].groupby("account").size() - month.size().reindex(of[112]["account"].unique(), fill_value=0)
