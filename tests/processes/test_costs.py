@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import sqlglot
 
-from retinue.cli.costs import DEAR
+from retinue.cli.costs import DEAR, show
+from retinue.cli.render import Page
+from retinue.warehouse.trace import Query, Trace
 from tests.processes.command import done, folders, started
-from tests.run.company import DAY, exported, listed
-from tests.run.small import D
+from tests.run.company import exported, listed
 
 
-def test_every_query_is_there_with_sql_rows_and_seconds_and_nothing_is_published(published: Path) -> None:
+def test_every_query_is_there_with_sql_rows_and_seconds_and_nothing_is_published(
+    published: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = (exported(published), listed(published), folders(published))
     kept = {path: path.read_bytes() for path in (published / ".retinue").rglob("*") if path.is_file()}
     status, out, err = done(started(published, "run", "--explain-plan", "--json", "--quiet"))
@@ -32,14 +36,21 @@ def test_every_query_is_there_with_sql_rows_and_seconds_and_nothing_is_published
     left = {path: path.read_bytes() for path in (published / ".retinue").rglob("*") if path.is_file()}
     assert left == kept
 
-
-def test_the_dearest_queries_are_marked_and_their_sql_is_printed(published: Path) -> None:
-    status, out, _ = done(started(published, "run", "--explain-plan", "--from", f"{D + 2 * DAY}"))
-    assert status == 0
-    table, _, rest = out.partition("Nothing was published.")
-    marked = [line for line in table.splitlines() if line.rstrip().endswith("dear")]
-    assert len(marked) == DEAR
-    for line in marked:
-        number = line.split()[0]
+    # As text: the dearest are marked, and their SQL follows.
+    queries = [
+        Query(name, query["step"], query["seconds"], query["sql"], query["rows"])
+        for name, stage in stages.items()
+        for query in stage["queries"]
+    ]
+    seconds = {name: stage["seconds"] for name, stage in stages.items()}
+    capsys.readouterr()
+    show(Page(), Trace(queries=queries, seconds=seconds))
+    table, _, rest = capsys.readouterr().out.partition("Nothing was published.")
+    marked = [line.split()[0] for line in table.splitlines() if line.rstrip().endswith("dear")]
+    dearest = sorted(queries, key=lambda query: -query.seconds)[:DEAR]
+    assert sorted(queries[int(number) - 1].seconds for number in marked) == sorted(
+        query.seconds for query in dearest
+    )
+    for number in marked:
         assert f"\n{number}  " in rest
-    assert rest.count("SELECT") >= DEAR
+        assert queries[int(number) - 1].sql in rest

@@ -112,7 +112,7 @@ def test_a_run_beside_one_who_replaces_and_cuts_files_scores_one_of_them_or_noth
     writer.start()
     outcomes: list[float | str] = []
     try:
-        for day in range(3):
+        for day in range(2):
             last = NEXT + day * DAY
             try:
                 score(published, last, last)
@@ -126,8 +126,10 @@ def test_a_run_beside_one_who_replaces_and_cuts_files_scores_one_of_them_or_noth
         over.set()
         writer.join()
     for outcome in outcomes:
-        assert isinstance(outcome, float) or "the file changed while it was read" in outcome, outcomes
+        # Who stops in the middle of writing leaves a file that does not change, and is not whole.
+        told = ("the file changed while it was read", "not a whole Parquet file")
+        assert isinstance(outcome, float) or any(one in outcome for one in told), outcomes
     path.write_bytes(wholes[1])
-    last = NEXT + 3 * DAY
+    last = NEXT + 2 * DAY
     score(published, last, last)
     assert {row["computed"] for row in table(published, "snapshots", first=last, last=last)} == {90.0}

@@ -41,7 +41,6 @@ def test_a_disk_of_the_home_that_is_full(published: Path, size: int) -> None:
     line = _refused(published, partial(_little_room, size))
     assert line.startswith("error: ") and "bug" not in line
     assert "room" in line, line
-    assert done(started(published, "run", "--quiet"))[0] == 0
 
 
 SPILLING = """
@@ -102,7 +101,6 @@ ls {shlex.quote(str(disk))}/runs
 {shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)} run --quiet
 echo status $?
 ls {shlex.quote(str(disk))}/runs
-{shlex.quote(sys.executable)} -c {shlex.quote(PROGRAM)} status
 """
     with (published / "retinue.yaml").open("a") as out:
         out.write(f"home: {disk}\nstore: sqlite:///{disk}/retinue.db\n")
@@ -118,4 +116,4 @@ ls {shlex.quote(str(disk))}/runs
     assert len(told.stderr.splitlines()) == 1, told.stderr
     assert "room" in told.stderr, told.stderr
     there, _, after = told.stdout.partition("status 1\n")
-    assert after.startswith(there)
+    assert after == there

@@ -97,17 +97,27 @@ def test_in_a_pipe_there_is_a_line_at_most_every_so_many_seconds() -> None:
     ]
 
 
+def test_an_export_tells_its_tables_and_how_far_it_is(published: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    workspace = open_workspace(published, {})
+    rows = workspace.published().export(
+        tmp_path / "out", progress=lambda what, part: told.append((what, part))
+    )
+    workspace.store.close()
+    assert list(dict.fromkeys(what for what, _ in told)) == [f"writing {name}" for name in rows]
+    parts = [part for _, part in told]
+    assert parts == sorted(parts)
+    assert parts[0] == 0
+    assert parts[-1] == pytest.approx(1)
+
+
 def test_json_is_all_that_is_on_stdout_and_a_quiet_run_says_nothing_else(published: Path) -> None:
     status, out, err = done(started(published, "run", "--json", "--quiet"))
     assert (status, err) == (0, "")
     assert json.loads(out)["dates"] == [str(D + 2 * DAY)]
 
 
-def test_a_terminal_shows_stages_percent_and_nothing_with_quiet(published: Path) -> None:
+def test_a_terminal_shows_stages_and_percent(published: Path) -> None:
     status, shown = on_a_terminal(published, ["run"])
     assert status == 0, shown
     assert re.search(r"(reading|computing|scoring|writing)[a-z ]* .* +\d+% +0:00:\d\d", shown), shown
-    status, shown = on_a_terminal(published, ["run", "--quiet"])
-    assert status == 0
-    assert "%" not in shown
-    assert shown.startswith("Scored 1 date")

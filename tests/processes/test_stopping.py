@@ -27,7 +27,7 @@ def test_a_run_that_is_stopped_at_any_moment_leaves_the_one_before_current(
     stages = list(dict.fromkeys(line.partition(":")[0] for line in err.splitlines()))
     after = (exported(undisturbed), listed(undisturbed))
     chance = random.Random(2)
-    times = 30 if request.config.getoption("--long") else 3
+    times = 30 if request.config.getoption("--long") else 2
     for attempt, stage in enumerate(["publishing", *chance.choices(stages, k=times)]):
         sent = (signal.SIGINT, signal.SIGTERM)[attempt % 2]
         one = Path(shutil.copytree(published, tmp_path / f"try{attempt}"))

@@ -245,7 +245,10 @@ def export(
         assert directory is not None
         if schema or full:
             raise click.UsageError("--schema and --full go with --to")
-        rows = workspace.published().export(directory, format_, tables or None)
+        from retinue.cli.waiting import progress
+
+        with progress("reading") as tell:
+            rows = workspace.published().export(directory, format_, tables or None, tell)
         if json_:
             print_json({"directory": str(directory), "format": format_, "rows": rows})
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
@@ -131,21 +131,29 @@ class Published:
         directory: Path,
         format: Literal["parquet", "csv"] = "parquet",  # noqa: A002 - what everybody calls it
         tables: Iterable[str] | None = None,
+        progress: Callable[[str, float], None] | None = None,
     ) -> dict[str, int]:
         """Write one file per table, sorted by key, and return the rows of each.
 
         The bytes depend on the rows alone, not on the runs that computed them. Each file is replaced
-        at once. Raises NotFound for an unknown table, StoreError if the disk does not take it.
+        at once. `progress` is told the table and how far all of it is (0 to 1). Raises NotFound for an
+        unknown table, StoreError if the disk does not take it.
         """
         contracts = [_contract(name) for name in (TABLES if tables is None else tables)]
+        tell = progress or (lambda _what, _part: None)
+        # Rows that other runs have taken over are among them, so that the end may come early.
+        there = {c.name: sum(_metadata(path).num_rows for path, _ in self._files(c)) for c in contracts}
         rows = {}
+        before, total = 0, sum(there.values()) or 1
         for contract in contracts:
             path = directory / f"{contract.name}.{format}"
             schema = self.schema(contract.name)
+            batches = _told(self.batches(contract.name), f"writing {contract.name}", before, total, tell)
             if format == "parquet":
-                rows[contract.name] = write_parquet(path, schema, self.batches(contract.name)).rows
+                rows[contract.name] = write_parquet(path, schema, batches).rows
             else:
-                rows[contract.name] = _write_csv(path, schema, self.batches(contract.name))
+                rows[contract.name] = _write_csv(path, schema, batches)
+            before += there[contract.name]
         if contracts:
             sync_folder(directory)
         return rows
@@ -300,6 +308,17 @@ class _Question:
             ),
             *([column("filename")] if filename else []),
         )
+
+
+def _told(
+    batches: Iterable[pa.RecordBatch], what: str, rows: int, total: int, tell: Callable[[str, float], None]
+) -> Iterator[pa.RecordBatch]:
+    """The batches; how far all is, after `rows` of `total`, is told as they pass."""
+    tell(what, rows / total)
+    for batch in batches:
+        yield batch
+        rows += batch.num_rows
+        tell(what, min(rows / total, 1.0))
 
 
 def _edges(paths: Iterable[Path]) -> list[str]:
