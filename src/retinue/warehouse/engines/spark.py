@@ -367,7 +367,8 @@ def _session(project: Project, address: Address) -> Any:
         )
     # What PySpark says of its own exceptions is said by whoever catches them.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
-    known = {**_QUIET, **(_of_this_machine(project) if address.local or not address.master else {})}
+    # Without a master the environment has set all of this, or has a Spark that runs.
+    known = {**_QUIET, **_of_this_machine(project)} if address.local else _QUIET if address.master else {}
     options = {**known, **_SETTINGS, **address.options}
     builder = SparkSession.builder.appName(f"retinue {project.settings.project}")
     for name, value in options.items():
@@ -403,7 +404,13 @@ def _of_this_machine(project: Project) -> dict[str, str]:
     memory = re.sub(r"\s*([KMGT])i?B$", r"\1", limit, flags=re.IGNORECASE).lower()
     quiet = resources.files(__package__) / "log4j2.properties"
     java = f"{_HERE['spark.driver.extraJavaOptions']} -Dlog4j2.configurationFile={quiet}"
-    return {**_HERE, "spark.driver.memory": memory, "spark.driver.extraJavaOptions": java}
+    return {
+        **_HERE,
+        "spark.driver.memory": memory,
+        "spark.driver.extraJavaOptions": java,
+        # Else it leaves a folder wherever the command is run.
+        "spark.sql.warehouse.dir": str(project.home.absolute() / "spark"),
+    }
 
 
 def _java() -> str | None:

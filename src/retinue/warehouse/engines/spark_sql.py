@@ -23,6 +23,8 @@ _INSTANT = sge.DataType.Type.TIMESTAMPLTZ
 # As DuckDB reads a day, but for the years that nothing here can have.
 _DAY = r"^\s*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}([ T].*)?\s*$"
 
+_CONTROL = re.compile(r"([\x00-\x08\x0b\x0c\x0e-\x1f])")
+
 #: Marks of strptime in the letters of java.time; `%Z` is a name such as Europe/Paris.
 _MARKS = {
     "Y": "y",
@@ -118,8 +120,15 @@ class Compiler(PySparkCompiler):
 
     # --- text ---------------------------------------------------------------------------------
 
+    def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
+        if dtype.is_string() and _CONTROL.search(value):
+            # Spark knows few escapes: it reads that of a form feed as the letter f.
+            parts = [one for one in _CONTROL.split(value) if one]
+            marks = (self.f.anon.char(ord(one)) if _CONTROL.match(one) else one for one in parts)
+            return self.f.concat(*marks)
+        return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
+
     def visit_Strip(self, op: Any, *, arg: Any) -> Any:
-        # In a literal, Spark reads the escapes of form feed and vertical tab as the letters f and v.
         space = self.f.concat(" \t\n\r", self.f.anon.char(11), self.f.anon.char(12))
         return sge.Trim(this=arg, expression=space, position="BOTH")
 
@@ -211,6 +220,12 @@ class Compiler(PySparkCompiler):
             return self.f.anon.make_dt_interval(arg)
         return super().visit_IntervalFromInteger(op, arg=arg, unit=unit)
 
+    def visit_TimestampRange(self, op: Any, *, start: Any, stop: Any, step: Any) -> Any:
+        """Up to `stop` without it; steps go forwards."""
+        last = sge.paren(sge.Sub(this=stop, expression=step))
+        reached = self.f.anon.sequence(start, last, step)
+        return self.if_(sge.GT(this=sge.paren(start), expression=last), self.f.array(), reached)
+
     @property
     def _epoch(self) -> Any:
         return sge.Cast(this=sge.convert("1970-01-01"), to=sge.DataType(this=_WALL))
@@ -254,7 +269,8 @@ class Compiler(PySparkCompiler):
                 return self.f.array(*(self.f.anon.try_element_at(values, _key(name)) for name in names))
             case "to_json" if op.args[0].dtype.is_string():
                 listed = self.f.anon.to_json(self.f.array(arguments[0]))
-                return self.f.anon.substring(listed, 2, self.f.length(listed) - 2)
+                quoted = self.f.anon.substring(listed, 2, self.f.length(listed) - 2)
+                return self.if_(arguments[0].is_(sge.Null()), sge.Null(), quoted)
         return super().visit_ScalarUDF(op, **told)
 
     def _keys(self, text: Any) -> Any:
