@@ -129,6 +129,8 @@ class Source(Table):
     they occurred, because an initial load stamps all history with one date.
     `timeline` is a sentence with {columns} that makes each row appear in the timeline.
     Rows for which `where` does not hold are no facts of this source, and are not rejected.
+    `append_only` promises that rows are only ever added, each with its `known_at`: then a run
+    reads only what is new since the last one.
     """
 
     account: str
@@ -145,6 +147,13 @@ class Source(Table):
     timezone: Timezone | None = None
     timeline: Sentence | None = None
     where: Where | None = None
+    append_only: bool = False
+
+    @model_validator(mode="after")
+    def _append_only_is_dated(self) -> Source:
+        if self.append_only and self.known_at is None:
+            raise ValueError("`append_only` needs `known_at`: the column that says when a row was first loaded")
+        return self
 
     def named_columns(self) -> dict[str, Column]:
         """Columns by the name that metrics use, the roles `user` and `value` included."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,9 @@ from retinue.store.runs import RunWriter, sweep
 from retinue.store.said import overrides_for_run, pulses_for_run
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
+
+if TYPE_CHECKING:
+    from retinue.warehouse.kept.keeping import Keeping
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,7 @@ def _run(
                 pulses=spoken_pulses(pulses_for_run(workspace.store), project),
                 last=last_scored,
                 formulas=past.older_formulas(project, last_scored),
+                kept=project.home / "state" / "sources",
             ),
         )
         trace.stage("settling scores")
@@ -258,11 +262,15 @@ def _run(
                 watermarks={name: feed.watermark(dates[-1]) for name, feed in computed.feeds.items()},
                 rejected=_reasons(rejected),
                 previous=past.manifest.run_id if past.manifest else None,
-                kept={KIND: how},
+                kept={KIND: how, **sources_told(computed.keeping)},
             )
         )
         trace.stage("listing accounts")
         rows = current_rows(new, snapshots, after, settled, dates[-1], project)
+        if publishes and computed.keeping is not None:
+            trace.stage("keeping what the next run needs")
+            with suppress(StoreError):  # as below
+                computed.keeping.save()
     with suppress(StoreError):  # a run without it costs the next one time
         keep(writer.home, KIND, writer.run_id, after.to_table(), version(max(dates)))
     if publishes:
@@ -282,6 +290,11 @@ def _run(
         rejected=manifest.rejected,
         problems=computed.facts.problems,
     )
+
+
+def sources_told(keeping: Keeping | None) -> dict[str, str]:
+    """How each source was read, for the manifest."""
+    return {f"source {name}": how for name, how in keeping.said.items()} if keeping else {}
 
 
 def spoken_pulses(pulses: pa.Table, project: Project) -> pa.Table:

@@ -6,8 +6,9 @@ Nothing here asks what day it is or what was published; what is needed of either
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
@@ -19,13 +20,15 @@ from ibis import _
 from retinue.errors import RunError
 from retinue.period import quarter_start
 from retinue.project import metrics as kinds
-from retinue.project.metrics import MetricBase
+from retinue.project.metrics import MetricBase, closure
 from retinue.project.project import Formula, Project
 from retinue.project.references import attributes_of, condition_names, stage_names
 from retinue.warehouse import spine
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts import sources as facts
 from retinue.warehouse.facts.sources import Facts
+from retinue.warehouse.kept.keeping import Keeping, needs
+from retinue.warehouse.kept.state import Rebuild
 from retinue.warehouse.metrics import feeds, given
 from retinue.warehouse.metrics import kinds as metrics
 from retinue.warehouse.metrics.feeds import Deaths, Feed
@@ -44,7 +47,8 @@ class Asked:
     value_text), `looked` the account_id and as_of at which one looked on that very day.
     `pulses` is what people said. `last` says how accounts were last scored before the first date
     (account_id, fingerprint, reference, as_of); `formulas` holds
-    the formulas of `last` that the project no longer has, by fingerprint.
+    the formulas of `last` that the project no longer has, by fingerprint. `kept` is the folder with
+    what earlier runs kept of append-only sources; without one all sources are read whole.
     """
 
     dates: tuple[date, ...]
@@ -54,6 +58,7 @@ class Asked:
     pulses: pa.Table | None = None
     last: pa.Table | None = None
     formulas: Mapping[str, Formula] = field(default_factory=dict)
+    kept: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,30 +81,53 @@ class Computed:
     feeds: Mapping[str, Feed]
     deaths: Deaths
     measures: tuple[Placed, ...]
+    keeping: Keeping | None = None
 
 
 def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
     """Metrics and scores of every account alive on each date of `asked`."""
+    try:
+        return _compute(engine, project, asked, None)
+    except Rebuild as why:
+        return _compute(engine, project, asked, str(why))
+
+
+def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None) -> Computed:
+    """`unused` is why what was kept does not serve. Raises Rebuild where that shows only now."""
     if not project.formulas:
         raise RunError("there is no scorecard: nothing is scored", hint="write one in the folder scorecards")
     formulas = (*project.formulas, *asked.formulas.values())
     ids, declared = identities(project, formulas)
     needed = given.wanted(metrics.wanted(declared, project.sources), declared, project)
-    loaded = facts.load(engine, project, needed, asked.observed)
-    known = feeds.known(engine, loaded.sources)
+    reads = given.reads(declared, project)
+    asks = needs(project, declared, needed, reads)
+    days = (asked.dates[0], asked.dates[-1])
+    keeping = Keeping(engine, project, asked.kept, asks, *days, unused) if asked.kept else None
+    loaded = facts.load(engine, project, needed, asked.observed, keeping.read if keeping else None)
+    known = feeds.known(engine, loaded.sources, keeping.feeds() if keeping else None)
     placed = tuple(scores.placed(formulas))
-    relative = any(one.measure.curve == "cohort" for one in placed)
+    relative = bool(_compared(placed, ids, declared))
     quarters = references.quarters(asked.dates, _of_the_living(engine, loaded, asked)) if relative else ()
     sundays = [day for quarter in quarters for day in references.reference_days(quarter)]
-    reads = given.reads(declared, project)
     feeds_of = {name: metrics.feeds_of(name, declared, reads) for name in declared}
     limits = feed_limits(placed, ids, feeds_of)
     deaths = Deaths.find(sorted({*asked.dates, *sundays}), known, limits, set(feeds_of.values()))
     engine.trace.stage("computing metrics")
+    if keeping is not None:
+        keeping.look_back(known, limits, set(feeds_of.values()), deaths)
+        sundays += keeping.coming(sundays)
     grid = spine.build(engine, loaded.accounts, [*asked.dates, *sundays, *deaths.looks()])
     around = context.attributes(engine, grid, loaded, project, asked.observed_on)
     ready = given.tables(engine, project, grid, loaded, declared, asked.pulses)
-    values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, reads)
+    past = (
+        keeping.past(grid, loaded.accounts, _compared(placed, ids, declared), {*sundays, *deaths.looks()})
+        if keeping
+        else None
+    )
+    values, weeks = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, past)
+    values = replace(values, feeds={name: feeds_of[name] for name in values.number})
+    if keeping is not None:
+        keeping.weeks = weeks
     values = metrics.with_dead_feeds(engine, grid, values, deaths)
     positions = tuple(grid.pos(day) for day in asked.dates)
     table = _described(engine, project, around, values, formulas, placed)
@@ -136,7 +164,16 @@ def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
         known,
         deaths,
         placed,
+        keeping,
     )
+
+
+def _compared(
+    placed: Sequence[Placed], ids: Mapping[tuple[int, str], str], declared: Mapping[str, MetricBase]
+) -> list[MetricBase]:
+    """The metrics that cohort curves compare, and those that they are made of."""
+    names = {ids[(one.formula, one.metric)] for one in placed if one.measure.curve == "cohort"}
+    return [declared[name] for name in closure(names, declared)]
 
 
 def _of_the_living(engine: Engine, loaded: Facts, asked: Asked) -> pa.Table | None:

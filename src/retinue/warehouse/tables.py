@@ -15,11 +15,9 @@ from ibis import _
 from retinue.project.sources import Source
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
+from retinue.warehouse.facts.sources import TIMELINE_DAYS
 from retinue.warehouse.metrics.kinds import STATES, state_name
 from retinue.warehouse.scores import score as scores
-
-#: How far back the timeline goes, in days.
-TIMELINE_DAYS = 730
 
 
 def snapshots(engine: Engine, computed: Computed) -> pa.Table:

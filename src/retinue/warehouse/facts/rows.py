@@ -124,8 +124,8 @@ def chosen(table: Raw, source: Source) -> Raw:
 def same_as_day(table: Raw, source: Source) -> dict[str, tuple[str, str]]:
     """Columns that need not be kept: each is another one, cast to a type."""
     same: dict[str, tuple[str, str]] = {}
-    if source.unique:
-        return same  # copies are told apart by them
+    if source.unique or source.append_only:
+        return same  # copies are told apart by them; and what is kept has them all
     if not source.occurred_at.column or table.table[source.occurred_at.column].type().is_date():
         same["occurred"] = ("day", "timestamp")
     if source.known_at is None:
@@ -158,6 +158,8 @@ def _clocks(work: _Typing) -> None:
     known: ir.Value = day
     if source.known_at is not None:
         loaded = clocks.read(work.table, source.known_at, "known_at", work.zones)
+        if source.append_only:
+            out["loaded"] = loaded.known
         work.faults.append((loaded.wrong, loaded.reason))
         known = _trusted(loaded.known, day, source)
         if source.trusted_from is None:

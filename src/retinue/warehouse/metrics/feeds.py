@@ -31,12 +31,18 @@ class Feed:
         return self.reach[at - 1] if at else None
 
 
-def known(engine: Engine, sources: Mapping[str, ir.Table]) -> dict[str, Feed]:
-    """The feeds of all `sources` (typed facts)."""
+def known(
+    engine: Engine, sources: Mapping[str, ir.Table], earlier: Mapping[str, ir.Table] | None = None
+) -> dict[str, Feed]:
+    """The feeds of all `sources` (typed facts). `earlier` has those of rows that are facts no longer:
+    seen, reach."""
     found = {}
     for name, facts in sources.items():
-        daily = facts.group_by(seen=facts.visible).agg(reach=facts.day.max()).order_by("seen")
-        table = engine.arrow(daily)
+        daily = facts.group_by(seen=facts.visible).agg(reach=facts.day.max())
+        if earlier and name in earlier:
+            both = daily.union(earlier[name].select("seen", "reach"))
+            daily = both.group_by("seen").agg(reach=both.reach.max())
+        table = engine.arrow(daily.order_by("seen"))
         reach: list[date] = []
         for day in table["reach"].to_pylist():
             reach.append(max(day, reach[-1]) if reach else day)

@@ -22,10 +22,11 @@ from retinue.project.metrics import MetricBase, closure, feeds, needs, split
 from retinue.project.sources import Source
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts.sources import Wanted
+from retinue.warehouse.kept.weeks import Weeks
 from retinue.warehouse.metrics import running
 from retinue.warehouse.metrics import series as s
 from retinue.warehouse.metrics.feeds import Deaths, Feed
-from retinue.warehouse.metrics.tallies import newest_rows
+from retinue.warehouse.metrics.tallies import Daily, newest_rows
 from retinue.warehouse.spine import Spine
 
 #: States of a metric, as the engine keeps them. `stale`: the value of the day its feed died.
@@ -44,6 +45,14 @@ class Metrics:
     table: ir.Table
     number: dict[str, int]
     feeds: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Past:
+    """What earlier runs kept of rows that are facts no longer: tallies by source, and past values."""
+
+    carried: Mapping[str, Daily]
+    weeks: Weeks | None = None
 
 
 def wanted(metrics: Mapping[str, MetricBase], sources: Mapping[str, Source]) -> dict[str, Wanted]:
@@ -322,13 +331,14 @@ def compute(
     feeds: Mapping[str, Feed],
     attributes: ir.Table,
     given: Mapping[str, ir.Table],
-    reads: Mapping[str, tuple[str, ...]] | None = None,
-) -> Metrics:
+    past: Past | None = None,
+) -> tuple[Metrics, ir.Table | None]:
     """Every metric on the whole spine.
 
     `attributes` has one row per row of the spine: ix, pos, started_on, `m_<name>` (null where
     the attribute is only assumed) and `d_<name>` (the day of its row). `given` holds ready
-    tables (ix, pos, value, day) of the metrics that are not made of series (pulses, SQL).
+    tables (ix, pos, value, day) of the metrics that are not made of series (pulses, SQL). Also
+    returns the values that `past` asks to be kept.
     """
     own = {
         name: metric
@@ -336,7 +346,7 @@ def compute(
         if name not in given and not isinstance(metric, kinds.Children)
     }
     asked = [one for metric in own.values() for one in series_of(metric)]
-    base, names = running.compute(engine, spine, sources, asked)
+    base, names = running.compute(engine, spine, sources, asked, past.carried if past else None)
     table = base
     for one, name in names.items():
         if isinstance(one, s.Newest):
@@ -345,6 +355,10 @@ def compute(
                 "ix", **{name: ranked["rank"], f"{name}_value": ranked.value, f"{name}_day": ranked.day}
             )
             table = table.left_join(rows, ["ix", name]).drop("ix_right", f"{name}_right")
+    kept: ir.Table | None = None
+    if past is not None and past.weeks is not None:
+        table = past.weeks.placed(table, names)
+        kept = past.weeks.told(engine, table, names)
     for number, ready in enumerate(given.values()):
         renamed = ready.rename(**{f"g{number}": "value", f"g{number}_day": "day"})
         table = table.left_join(renamed, ["ix", "pos"]).drop("ix_right", "pos_right")
@@ -366,7 +380,7 @@ def compute(
         columns |= {f"v{n}": answer.value, f"s{n}": answer.state, f"d{n}": answer.day}
     wide = engine.store("values", table.select("ix", "pos", "as_of", **columns))
     engine.drop(base)
-    return Metrics(wide, number_of, {name: feeds_of(name, metrics, reads or {}) for name in row.answers})
+    return Metrics(wide, number_of, {name: feeds_of(name, metrics, {}) for name in row.answers}), kept
 
 
 def with_dead_feeds(engine: Engine, spine: Spine, metrics: Metrics, deaths: Deaths) -> Metrics:

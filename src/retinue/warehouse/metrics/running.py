@@ -37,27 +37,40 @@ def compute(
     spine: Spine,
     sources: Mapping[str, ir.Table],
     wanted: Iterable[Series],
+    carried: Mapping[str, Daily] | None = None,
     block_bytes: int = 1 << 28,
 ) -> tuple[ir.Table, dict[Series, str]]:
     """All `wanted` series on the spine, and the column each of them is in.
 
     The table has ix, pos, as_of and one column per series, one row per row of the spine. Sums are
     int64 or decimals, first and last days dates, `Newest` the rank of its row (`newest_rows`).
+    `carried` has tallies, by source, of rows that are facts no longer.
     """
     names = {series: f"x{n}" for n, series in enumerate(dict.fromkeys(wanted))}
     if not names:
         return spine.rows, names
     tallies: list[Tally] = []
+    lasting: list[Tally] = []
     for source in dict.fromkeys(series.source for series in names):
         tallies += gather(engine, spine, sources[source], [s for s in names if s.source == source])
+        if carried and source in carried:
+            told = carried[source]
+            columns = {one: name for one, name in told.columns.items() if one in names}
+            lasting.append(Daily(told.table, columns))
     alive = _Alive.of(engine, spine)
     size = max(block_bytes // (8 * len(alive.dates) * (len(names) + 3)), 1)
     parts = [
-        engine.memory(_block(engine, tallies, alive, lo, min(lo + size, alive.accounts), size, names))
+        engine.memory(
+            _block(engine, [*tallies, *lasting], alive, lo, min(lo + size, alive.accounts), size, names)
+        )
         for lo in range(0, max(alive.accounts, 1), size)
     ]
     engine.drop(*(tally.table for tally in tallies))
-    return (parts[0] if len(parts) == 1 else ibis.union(*parts)), names
+    if len(parts) == 1:
+        return parts[0], names
+    whole = engine.store("series", ibis.union(*parts))
+    engine.drop(*parts)
+    return whole, names
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,8 @@ def _block(
         table = (
             tally.table if size >= alive.accounts else tally.table.filter(tally.table.ix.between(lo, hi - 1))
         )
-        found |= _Block(alive, lo, hi, engine.arrow(table)).run(tally)
+        for series, values in _Block(alive, lo, hi, engine.arrow(table)).run(tally).items():
+            found[series] = found[series].plus(values) if series in found else values
     grid = np.arange(len(alive.dates))
     rows = (grid >= alive.first[lo:hi, None]) & (grid < alive.end[lo:hi, None])
     ix, pos = np.nonzero(rows)
@@ -125,6 +139,10 @@ class _Running:
 
     values: Array
     kind: pa.DataType
+
+    def plus(self, other: _Running) -> _Running:
+        """The sum of both; that of 64 bits is checked when tallies are read, with room to spare."""
+        return _Running(self.values + other.values, self.kind)
 
     def column(self, rows: Array) -> pa.Array:
         told = self.values[rows]
@@ -186,10 +204,8 @@ class _Block:
                     continue
                 case Active(frame=frame, weeks=weeks):
                     here = self._counted(name)
-                    dates, first = self._first_seen(
-                        ix[here], _sunday(day[here]) if weeks else day[here], seen[here]
-                    )
-                    runs = self._window(*dates, first, frame)
+                    happened = _sunday(day[here]) if weeks else day[here]
+                    runs = self._window(*_first_seen(ix[here], happened, seen[here]), frame)
                     values = np.zeros(self.shape, np.int64)
                     for who, when, sign, _rows in runs:
                         self._put(np.add, values, who, when, sign)

@@ -96,13 +96,13 @@ def columns(facts: ir.Table) -> dict[str, ir.Value]:
     return {**numbers, **plain}
 
 
-def _where(facts: ir.Table, where: conditions.Condition) -> ir.BooleanValue:
+def where_holds(facts: ir.Table, where: conditions.Condition) -> ir.BooleanValue:
     name = flag(where)
     return facts[name] if name in facts.columns else holds(where, columns(facts))
 
 
 def _filtered(facts: ir.Table, where: conditions.Condition | None) -> ir.Table:
-    return facts if where is None else facts.filter(_where(facts, where))
+    return facts if where is None else facts.filter(where_holds(facts, where))
 
 
 def _clocks(facts: ir.Table, series: Series) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _visible(facts: ir.Table, clocks: tuple[str, ...]) -> ir.DateValue:
     return ibis.greatest(facts.visible, *(facts[c] for c in clocks)) if clocks else facts.visible
 
 
-def _amount(
+def amount(
     facts: ir.Table, column: str | None, where: conditions.Condition | None, *, values: bool
 ) -> ir.NumericValue:
     if column is None:
@@ -127,10 +127,12 @@ def _amount(
         amount = facts[f"n_{column}"].notnull().cast("int64")
     else:
         amount = facts[f"n_{column}"]
-    return amount if where is None else ibis.ifelse(_where(facts, where), amount, ibis.null(amount.type()))
+    return (
+        amount if where is None else ibis.ifelse(where_holds(facts, where), amount, ibis.null(amount.type()))
+    )
 
 
-def _whole(expression: ir.NumericValue) -> ir.NumericValue:
+def whole(expression: ir.NumericValue) -> ir.NumericValue:
     """A sum in the narrowest exact type: int64 for whole numbers, else a decimal."""
     kind = expression.type()
     if isinstance(kind, dt.Decimal) and kind.scale:
@@ -186,10 +188,10 @@ def _daily(
         "ix",
         "day",
         seen=_visible(facts, clocks),
-        **{name: _amount(facts, c, where, values=v) for (c, where, v), name in amounts.items()},
+        **{name: amount(facts, c, where, values=v) for (c, where, v), name in amounts.items()},
     )
     rows = _still_seen(rows, spine, [getattr(series, "frame", None) for series in of])
-    sums = {name: _whole(rows[name].sum()) for name in amounts.values()}
+    sums = {name: whole(rows[name].sum()) for name in amounts.values()}
     return Daily(engine.store("daily", rows.group_by("ix", "day", "seen").agg(**sums)), of)
 
 
@@ -199,9 +201,9 @@ def _spans(engine: Engine, facts: ir.Table, clocks: tuple[str, ...], wanted: Ite
         "ix",
         start=_visible(facts, clocks),
         end=facts.end_known,
-        **{name: _amount(facts, one.column, one.where, values=False) for one, name in of.items()},
+        **{name: amount(facts, one.column, one.where, values=False) for one, name in of.items()},
     ).filter(_.end.isnull() | (_.end > _.start))
-    sums = {name: _whole(rows[name].sum()) for name in of.values()}
+    sums = {name: whole(rows[name].sum()) for name in of.values()}
     return Spans(engine.store("spans", rows.group_by("ix", "start", "end").agg(**sums)), of)
 
 
@@ -246,7 +248,7 @@ def _changes(engine: Engine, spine: Spine, facts: ir.Table, wanted: list[Differe
 
     parts = [
         merged.group_by("ix", offset=merged.begin).agg(
-            **{name: _whole(starts(length).cast("int64").sum()) for name, length in lengths.items()}
+            **{name: whole(starts(length).cast("int64").sum()) for name, length in lengths.items()}
         )
     ]
     zero = ibis.literal(0, "int64")

@@ -72,7 +72,7 @@ class Raw:
         )
 
 
-def read(engine: Engine, table: Table, root: Path, what: str) -> Raw:
+def read(engine: Engine, table: Table, root: Path, what: str, only: list[Path] | None = None) -> Raw:
     """The table that `table` declares; relative paths start at `root`.
 
     Raises SourceError where it cannot be read as a whole; lines that are not rows are left
@@ -80,16 +80,16 @@ def read(engine: Engine, table: Table, root: Path, what: str) -> Raw:
     """
     if table.database is None and engine.files is not None and not is_file(table.table):
         return _of_engine(engine, table, what)
-    found = _of_files(engine.reader, table, root, what)
+    found = _of_files(engine.reader, table, root, what, only)
     # On its way to another engine a file may fail in the engine's driver too.
     return replace(found, errors=(*found.errors, *engine.errors))
 
 
-def _of_files(engine: Engine, table: Table, root: Path, what: str) -> Raw:
+def _of_files(engine: Engine, table: Table, root: Path, what: str, only: list[Path] | None) -> Raw:
     try:
         if table.database is not None:
             return _of_database(engine, table, root, what)
-        files = _files(table.table, root, what)
+        files = only or files_of(table.table, root, what)
         looked(engine, files)
         kind = _kind(files, root, what)
         if kind in _PARQUET:
@@ -132,7 +132,8 @@ def own_columns(table: ir.Table) -> list[str]:
     return [name for name in table.columns if name not in (ROW, LINE)]
 
 
-def _files(pattern: str, root: Path, what: str) -> list[Path]:
+def files_of(pattern: str, root: Path, what: str) -> list[Path]:
+    """The files that a name or a glob means, in order; raises SourceError where there is none."""
     path = root / pattern
     if path.is_dir():
         raise SourceError(
@@ -331,7 +332,7 @@ def _of_database(engine: Engine, table: Table, root: Path, what: str) -> Raw:
     if "://" in named:
         place, found = postgres.read(engine, named, table.table, what)
     else:
-        (path,) = _files(named, root, what)[:1]
+        (path,) = files_of(named, root, what)[:1]
         place = Place(shown(path, root))
         found = databases.read(engine, path, table.table, what, place)
     return Raw(what, place, found, lambda: counted(found))
