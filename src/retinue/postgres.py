@@ -6,12 +6,15 @@ Nothing that this module says holds a password.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from retinue.errors import RetinueError
+
+T = TypeVar("T")
 
 _SCHEME = re.compile(r"(postgres(?:ql)?)(\+\w+)?://", re.IGNORECASE)
 _SECRETS = ("password", "sslpassword", "passfile")
@@ -94,14 +97,39 @@ def connect(url: str) -> Iterator[Any]:
             hint="check host, port, user and password; `psql` with the same URL tells more",
         ) from None
     try:
-        with connection.cursor() as cursor:
-            # Otherwise text would come as the server keeps it, which need not be UTF-8.
-            for setting in ("client_encoding TO 'UTF8'", "DateStyle TO 'ISO'", "TimeZone TO 'UTC'"):
-                cursor.execute(f"SET {setting}")
-        connection.commit()
+        waiting(connection, lambda: _prepared(connection))
         yield connection
     finally:
         connection.close()
+
+
+def _prepared(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        # Otherwise text would come as the server keeps it, which need not be UTF-8.
+        for setting in ("client_encoding TO 'UTF8'", "DateStyle TO 'ISO'", "TimeZone TO 'UTC'"):
+            cursor.execute(f"SET {setting}")
+    connection.commit()
+
+
+def waiting(connection: Any, work: Callable[[], T]) -> T:
+    """`work`, which waits for the server; Ctrl-C ends what the server does for it.
+
+    It is done in a thread: in the main one the driver puts a handler of its own in the place of
+    Python's, which takes Ctrl-C for an error of the database. Everything that asks the server
+    goes through here.
+    """
+    with ThreadPoolExecutor(1, "postgres") as apart:
+        going_on = apart.submit(work)
+        try:
+            # Now and then: after some libraries a signal does not end the wait for a lock.
+            while not wait((going_on,), timeout=0.1).done:
+                pass
+            return going_on.result()
+        except BaseException:
+            if not going_on.done():
+                with suppress(*errors()):
+                    connection.adbc_cancel()
+            raise
 
 
 def _of_libpq(url: str) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
@@ -11,6 +15,8 @@ import psycopg
 import pytest
 
 from retinue.store.contract import TABLES
+from tests.cli.company import NOW
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -64,6 +70,40 @@ def test_a_project_over_postgresql_gives_the_bytes_that_files_give(
     files = [path for path in moved.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert not any(b"geheim" in path.read_bytes() for path in files)
+
+
+def stopped(folder: Path, url: str, arguments: list[str], number: int, waits_for: str) -> tuple[int, str]:
+    """Status and errors of a command that gets a signal while the server keeps it waiting."""
+    done = subprocess.Popen(
+        [sys.executable, "-c", "from retinue.cli import main; main()", *arguments, "-C", folder],
+        env={"PYTHONPATH": str(ROOT / "src"), "WAREHOUSE": url, "RETINUE_NOW": NOW, "PATH": ""},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = %s AND datname = current_database()"
+    with psycopg.connect(url, autocommit=True) as con:
+        while done.poll() is None and con.execute(waiting, [waits_for]).fetchone() is None:
+            time.sleep(0.05)
+        done.send_signal(number)
+        _, errors = done.communicate(timeout=120)
+        assert con.execute(waiting, [waits_for]).fetchone() is None
+    return done.returncode, errors
+
+
+def test_a_signal_ends_what_the_server_does_for_a_run(moved: Path, postgres: str) -> None:
+    with psycopg.connect(postgres) as con:
+        con.execute("ALTER TABLE surveys RENAME TO asked")
+        con.execute("CREATE VIEW surveys AS SELECT a.* FROM asked a, (SELECT pg_sleep(600)) s")
+    status, errors = stopped(moved, postgres, ["run"], signal.SIGINT, "PgSleep")
+    assert (status, errors.splitlines()[-1][:8]) == (130, "stopped:"), errors
+
+
+def test_a_signal_ends_an_export_that_waits_for_another(acme: Path, postgres: str) -> None:
+    with psycopg.connect(postgres) as con:
+        con.execute("SELECT pg_advisory_xact_lock(hashtext('retinue export retinue'))")
+        arguments = ["export", "--to", "${WAREHOUSE}"]
+        status, errors = stopped(acme, postgres, arguments, signal.SIGTERM, "advisory")
+    assert (status, len(errors.splitlines())) == (143, 1), errors
 
 
 def test_where_to_export_is_said_once(acme: Path, retinue, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def opened(url: str, schema: str) -> Iterator[Postgres]:
     """The schema at `url`, made as needed, in a transaction that ends with the context."""
     try:
         with postgres.connect(url) as connection, connection.cursor() as cursor:
-            yield _begun(cursor, schema)
+            yield _begun(Postgres(connection, cursor, schema))
             connection.commit()
     except postgres.Unreachable as error:
         raise StoreError(error.message, hint=error.hint) from None
@@ -67,18 +67,18 @@ def opened(url: str, schema: str) -> Iterator[Postgres]:
         ) from None
 
 
-def _begun(cursor: Any, schema: str) -> Postgres:
-    cursor.execute("SELECT set_config('lock_timeout', $1, true)", [f"{PATIENCE}s"])
-    cursor.execute("SELECT pg_advisory_xact_lock(hashtext($1))", [f"retinue export {schema}"])
-    cursor.execute("SELECT count(*) FROM pg_namespace WHERE nspname = $1", [schema])
-    destination = Postgres(cursor, schema)
-    if not cursor.fetchone()[0]:
+def _begun(destination: Postgres) -> Postgres:
+    schema = destination.schema
+    destination.ask("SELECT set_config('lock_timeout', $1, true)", [f"{PATIENCE}s"])
+    destination.ask("SELECT pg_advisory_xact_lock(hashtext($1))", [f"retinue export {schema}"])
+    if not destination.ask("SELECT nspname FROM pg_namespace WHERE nspname = $1", [schema]):
         destination.do("CREATE SCHEMA", sg.to_identifier(schema, quoted=True))
     return destination
 
 
 @dataclass(frozen=True)
 class Postgres(Statements):
+    connection: Any
     cursor: Any
     schema: str
 
@@ -87,14 +87,11 @@ class Postgres(Statements):
     types: ClassVar[dict[pa.DataType, str]] = _TYPES
 
     def columns(self, name: str) -> dict[str, pa.DataType] | None:
-        self.cursor.execute(_COLUMNS, [self.schema, name])
-        found = {column: _ARROW.get(kind, pa.null()) for column, kind in self.cursor.fetchall()}
-        return found or None
+        told = self.ask(_COLUMNS, [self.schema, name])
+        return {row["attname"]: _ARROW.get(row["typname"], pa.null()) for row in told} or None
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        self.cursor.execute(sg.select("*").from_(self.table(name)).sql("postgres"))
-        found: list[dict[str, Any]] = self.cursor.fetch_arrow_table().to_pylist()
-        return found
+        return self.ask(sg.select("*").from_(self.table(name)).sql("postgres"))
 
     def reshape(self, layout: Layout) -> None:
         self.delete(layout.name, None)
@@ -113,10 +110,15 @@ class Postgres(Statements):
             self.do("DELETE FROM", self.table(name))
         else:
             one = self.sql("DELETE FROM", self.table(name), "WHERE as_of = $1")
-            self.cursor.executemany(one, pa.record_batch({"day": pa.array(sorted(days), pa.date32())}))
+            each = pa.record_batch({"day": pa.array(sorted(days), pa.date32())})
+            postgres.waiting(self.connection, lambda: self.cursor.executemany(one, each))
 
     def append(self, layout: Layout, rows: pa.RecordBatchReader) -> int:
-        return int(self.cursor.adbc_ingest(layout.name, rows, mode="append", db_schema_name=self.schema))
+        def ingest() -> int:
+            told = self.cursor.adbc_ingest(layout.name, rows, mode="append", db_schema_name=self.schema)
+            return int(told)
+
+        return postgres.waiting(self.connection, ingest)
 
     def finish(self, layout: Layout) -> None:
         table = self.table(layout.name)
@@ -127,7 +129,15 @@ class Postgres(Statements):
         self.comment(layout)
 
     def execute(self, statement: str) -> None:
-        self.cursor.execute(statement)
+        postgres.waiting(self.connection, lambda: self.cursor.execute(statement))
+
+    def ask(self, question: str, given: list[Any] | None = None) -> list[dict[str, Any]]:
+        def asked() -> list[dict[str, Any]]:
+            self.cursor.execute(question, given)
+            found: list[dict[str, Any]] = self.cursor.fetch_arrow_table().to_pylist()
+            return found
+
+        return postgres.waiting(self.connection, asked)
 
     def table(self, name: str) -> sge.Table:
         return sge.table_(name, db=self.schema, quoted=True)

@@ -91,15 +91,19 @@ def read(engine: Engine, url: str, table: str, what: str) -> tuple[Place, ir.Tab
     broken: tuple[type[Exception], ...] = (duckdb.Error, *postgres.errors())
     try:
         with postgres.connect(url) as connection, connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            schema, name, columns = _found(cursor, table, postgres.option(url, "schema"), what, place)
-            _usable(columns, table, what, place)
-            question = sg.select(*(column.asked() for column in columns)).from_(
-                sge.table_(name, db=schema, quoted=True)
-            )
-            cursor.execute(question.sql("postgres"))
-            stored = _stored(engine, cursor.fetch_record_batch(), columns)
-            return Place(f"{place.file}/{schema}.{name}"), stored
+
+            def read() -> tuple[Place, ir.Table]:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                schema, name, columns = _found(cursor, table, postgres.option(url, "schema"), what, place)
+                _usable(columns, table, what, place)
+                question = sg.select(*(column.asked() for column in columns)).from_(
+                    sge.table_(name, db=schema, quoted=True)
+                )
+                cursor.execute(question.sql("postgres"))
+                stored = _stored(engine, cursor.fetch_record_batch(), columns)
+                return Place(f"{place.file}/{schema}.{name}"), stored
+
+            return postgres.waiting(connection, read)
     except postgres.Unreachable as error:
         raise SourceError(f"{what}: {error.message}", place=place, hint=error.hint) from None
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
