@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from retinue.insight.drivers import WHOLE, ChangeDrivers, Legs, Rows, chain
@@ -168,20 +169,18 @@ def _measures(
     table = fetch(snapshots.ix[wanted], snapshots.day[wanted])
     crossed = np.unique(old[old >= 0])
     before = bridges.measures(crossed)
-    names = pa.concat_tables([t.select(["component", "metric"]) for t in (table, before)])
-    pairs = sorted(set(zip(names["component"].to_pylist(), names["metric"].to_pylist(), strict=True)))
-    number = {pair: n for n, pair in enumerate(pairs)}
-
-    def numbered(found: pa.Table) -> Array:
-        told = zip(found["component"].to_pylist(), found["metric"].to_pylist(), strict=True)
-        return np.fromiter((number[pair] for pair in told), np.int64, found.num_rows)
+    named = [_names(table), _names(before)]
+    every = pc.unique(pa.chunked_array([*named[0].chunks, *named[1].chunks], pa.string()))
+    pairs = sorted((one, other) for one, other in (text.split(_BETWEEN) for text in every.to_pylist()))
+    known = pa.array([_BETWEEN.join(pair) for pair in pairs], pa.string())
+    number, number_before = (_ints(pc.index_in(names, value_set=known)) for names in named)
 
     of_snapshot = np.searchsorted(
         keys(snapshots.ix[wanted], snapshots.day[wanted]), keys(_ints(table["ix"]), _ints(table["day"]))
     )
-    sides = _Side(of_snapshot, numbered(table), floats_of(table["points"]), floats_of(table["weight"]))
+    sides = _Side(of_snapshot, number, floats_of(table["points"]), floats_of(table["weight"]))
     of_bridge = np.searchsorted(crossed, _ints(before["bridge"]))
-    olds = _Side(of_bridge, numbered(before), floats_of(before["points"]), floats_of(before["weight"]))
+    olds = _Side(of_bridge, number_before, floats_of(before["points"]), floats_of(before["weight"]))
     start = sides.spread(np.searchsorted(wanted, opened), np.arange(len(opened)))
     main = np.flatnonzero(old < 0)
     through = np.flatnonzero(old >= 0)
@@ -194,6 +193,14 @@ def _measures(
         )
     )
     return (start, end), pairs
+
+
+#: Stands between the names of a component and a metric; names cannot have it.
+_BETWEEN = "\x1f"
+
+
+def _names(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(rows["component"], rows["metric"], _BETWEEN)
 
 
 @dataclass(frozen=True)
