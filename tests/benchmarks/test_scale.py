@@ -142,6 +142,7 @@ def test_the_command_measures_each_part_and_finds_every_value_equal(measured: tu
         assert equal["different"] == equal["different_scores"] == 0
     assert told["parts"]["weekly"]["told"]["dates"] == len(Plan(Path(), SIZE, 1, 6, 1, "").weeks())
     assert told["parts"]["night"]["told"]["dates"] == 1
+    assert told["parts"]["night"]["told"]["kept"]["source events"].startswith("read what is new")
 
 
 def test_the_table_is_made_again_from_what_was_kept(
