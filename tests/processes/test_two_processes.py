@@ -13,10 +13,12 @@ import pytest
 
 from retinue.errors import StoreError
 from retinue.run import run
+from retinue.store.access import OPERATOR
+from retinue.store.current import accounts
 from retinue.store.lock import run_lock
 from retinue.workspace import open_workspace
 from tests.processes.command import NEXT, done, folders, leveled, started
-from tests.run.company import exported, listed, noon, score, table
+from tests.run.company import exported, noon, score, table
 from tests.run.small import D
 
 
@@ -27,7 +29,14 @@ def test_who_reads_while_another_process_scores_sees_all_of_a_run_or_nothing_of_
     undisturbed = Path(shutil.copytree(published, tmp_path / "undisturbed"))
 
     def seen(root: Path) -> tuple[object, ...]:
-        return exported(root), listed(root), table(root, "snapshots", account="a7")
+        """Three reads, each of one moment."""
+        workspace = open_workspace(root, {})
+        try:
+            rows = accounts(workspace.store, OPERATOR, limit=1000)
+        finally:
+            workspace.store.close()
+        shown = [row.to_dict() for row in rows]
+        return exported(root), shown, table(root, "snapshots", account="a7")
 
     wholes = [seen(published)]
     for root in (published, undisturbed):
@@ -35,13 +44,13 @@ def test_who_reads_while_another_process_scores_sees_all_of_a_run_or_nothing_of_
     score(undisturbed, NEXT, D)
     wholes.append(seen(undisturbed))
     assert all(one != other for one, other in zip(*wholes, strict=True))
-    child = started(published, "run", "--from", str(D), "--quiet")
     reads = 0
-    while child.poll() is None:
-        for number, found in enumerate(seen(published)):
-            assert found in (wholes[0][number], wholes[1][number])
-        reads += 1
-    assert done(child)[0] == 0
+    with started(published, "run", "--from", str(D), "--quiet") as child:
+        while child.poll() is None:
+            for number, found in enumerate(seen(published)):
+                assert found in (wholes[0][number], wholes[1][number])
+            reads += 1
+        assert child.returncode == 0
     assert reads
     assert seen(published) == wholes[1]
 
