@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests.engines.alike import computed, computed_in_place
+from tests.engines.alike import computed_in_place
 from tests.engines.conftest import Elsewhere
 from tests.engines.test_metrics_are_alike import wrong
 from tests.warehouse import randomly
@@ -29,7 +29,6 @@ def another(tmp_path: Path) -> Elsewhere:
 
 
 @pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
-@pytest.mark.parametrize("placed", [computed, computed_in_place], ids=["over files", "in place"])
-def test_a_random_company_is_computed_as_the_oracle_says(placed, another: Elsewhere, tmp_path: Path) -> None:
+def test_a_random_company_is_computed_as_the_oracle_says(another: Elsewhere, tmp_path: Path) -> None:
     world, dates = randomly.company(6, accounts=8), randomly.grid(6)[:12]
-    assert wrong(world, placed(world, dates, tmp_path / "project", another), dates) == {}
+    assert wrong(world, computed_in_place(world, dates, tmp_path / "project", another), dates) == {}

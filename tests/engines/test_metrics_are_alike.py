@@ -58,12 +58,16 @@ def test_every_kind_equals_the_oracle_on_larger_companies(
     assert wrong(world, computed_in_place(world, dates, tmp_path, elsewhere), dates) == {}
 
 
-@pytest.mark.parametrize("seed", [2])
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The scores of DuckDB."""
+    return computed(randomly.scored(2, accounts=16), randomly.grid(2), tmp_path_factory.mktemp("here"))
+
+
 def test_scores_caps_cohorts_and_roll_ups_are_those_of_duckdb(
-    seed: int, elsewhere: Elsewhere, tmp_path: Path
+    here: Result, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
-    world, dates = randomly.scored(seed, accounts=16), randomly.grid(seed)
-    here = computed(world, dates, tmp_path / "here")
-    there = computed_in_place(world, dates, tmp_path / "there", elsewhere)
+    world, dates = randomly.scored(2, accounts=16), randomly.grid(2)
+    there = computed_in_place(world, dates, tmp_path, elsewhere)
     assert len(here.scores) > 100
     assert differences(here, there) == []

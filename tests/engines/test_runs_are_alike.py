@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
+import pytest
 
 from retinue.store.contract import TABLES
 from tests.engines.alike import alike
@@ -81,11 +82,20 @@ def told(column: pa.ChunkedArray) -> list[Any]:
     return [json.loads(v) if isinstance(v, str) and v.startswith(("{", "[")) else v for v in values]
 
 
+@pytest.fixture(scope="module")
+def company() -> Company:
+    return everything(accounts=10)
+
+
+@pytest.fixture(scope="module")
+def here(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of DuckDB."""
+    return scored(company, tmp_path_factory.mktemp("here") / "project")
+
+
 def test_two_runs_over_tables_in_place_export_the_tables_of_duckdb(
-    elsewhere: Elsewhere, tmp_path: Path
+    company: Company, here: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
-    company = everything(accounts=10)
-    here = scored(company, tmp_path / "here")
     there = scored(in_place(company, elsewhere, tmp_path / "data"), tmp_path / "there", elsewhere.url)
     assert pq.read_metadata(here / "snapshots.parquet").num_rows > 40
     assert differences(here, there) == []

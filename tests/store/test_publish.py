@@ -172,6 +172,8 @@ def test_what_a_killed_publish_staged_is_removed_by_the_next(store: Store, home:
 
 @pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.long)])
 def test_killed_at_any_point_the_run_before_stays_current_and_complete(store: Store, home: Path, kills: int):
+    if store.engine.dialect.name == "postgresql":
+        kills = kills // 3  # each costs a second, and transactions are the server's to keep
     chance = random.Random(kills)
     run_and_publish(store, home, "r0", SUNDAYS, 400)
     started = time.monotonic()
