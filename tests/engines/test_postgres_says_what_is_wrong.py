@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from pathlib import Path
 
 import psycopg
@@ -11,7 +13,7 @@ import pytest
 
 from retinue.errors import RetinueError, RunError, SourceError
 from retinue.project.project import Project, Settings
-from retinue.warehouse.engine import connect
+from retinue.warehouse.engine import Refused, connect
 from retinue.warehouse.facts import sources as facts
 from retinue.warehouse.facts.sources import Wanted
 from tests.engines.conftest import Elsewhere
@@ -127,3 +129,24 @@ def test_a_missing_driver_names_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "adbc_driver_manager.dbapi", None)
     error = refused(project(tmp_path, "postgres://ann:s3cret@host/db"), RunError)
     assert error.hint == "pip install 'retinue[postgres]'"
+
+
+def test_a_query_in_flight_ends_when_it_is_interrupted(events: str, tmp_path: Path) -> None:
+    with connect(project(tmp_path, events)) as engine, psycopg.connect(events, autocommit=True) as other:
+        told: list[str] = []
+
+        def sleep() -> None:
+            try:
+                engine._do("CREATE TABLE pg_temp.slept AS SELECT pg_sleep(600)::text")
+            except Refused as error:
+                told.append(str(error))
+
+        asleep = threading.Thread(target=sleep)
+        asleep.start()
+        running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        while asleep.is_alive() and other.execute(running).fetchone() == (0,):
+            time.sleep(0.05)
+        engine.interrupt()
+        asleep.join(timeout=60)
+        assert told == ["canceling statement due to user request"]
+        assert engine.arrow(engine.memory(pa.table({"x": [1]}))).to_pylist() == [{"x": 1}]
