@@ -17,6 +17,7 @@ from retinue.project.project import Project, Settings
 from retinue.warehouse.engine import Engine, connect
 from retinue.warehouse.functions import instant, local
 from tests.engines.conftest import Elsewhere
+from tests.engines.differences import KNOWN
 
 chance = random.Random(5)
 FLOATS = [
@@ -203,11 +204,13 @@ def test_every_expression_has_the_values_of_duckdb(elsewhere: Elsewhere) -> None
     wrong = []
     with connect(project("duckdb")) as here, connect(project(elsewhere.url)) as there:
         for about, question in QUESTIONS.items():
-            for ours, theirs in zip(rows(here, question), rows(there, question), strict=True):
-                if repr(ours) != repr(theirs):
-                    wrong.append(
-                        f"{about}: {ours} and {theirs}, of {table().slice(ours['n'], 1).to_pylist()}"
-                    )
+            pairs = zip(rows(here, question), rows(there, question), strict=True)
+            unlike = [(ours, theirs) for ours, theirs in pairs if repr(ours) != repr(theirs)]
+            if (elsewhere.name, about) in KNOWN:
+                assert unlike, f"{about} is the same now"
+                continue
+            for ours, theirs in unlike:
+                wrong.append(f"{about}: {ours} and {theirs}, of {table().slice(ours['n'], 1).to_pylist()}")
     assert wrong == []
 
 

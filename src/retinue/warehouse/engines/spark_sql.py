@@ -7,6 +7,7 @@ them against each other. Times without a zone are TIMESTAMP_NTZ and instants TIM
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import ibis.expr.datatypes as dt
@@ -98,6 +99,29 @@ class Compiler(PySparkCompiler):
     def visit_IsInf(self, op: Any, *, arg: Any) -> Any:
         return self.f.abs(arg).eq(self.POS_INF)
 
+    def visit_IsNan(self, op: Any, *, arg: Any) -> Any:
+        return self.if_(arg.is_(sge.Null()), sge.Null(), self.f.isnan(arg))
+
+    def visit_Round(self, op: Any, *, arg: Any, digits: Any) -> Any:
+        if not op.arg.dtype.is_floating() or digits is None:
+            return super().visit_Round(op, arg=arg, digits=digits)
+        # By the double that is nearest, not by the digits that it is written with.
+        power = self.cast(10.0**op.digits.value, dt.float64)
+        return self.f.round(sge.Mul(this=sge.paren(arg), expression=power)) / power
+
+    def _double_as_decimal(self, number: Any, to: Any) -> Any:
+        """In the same way, and null where it does not fit."""
+        power = self.cast(10.0**to.scale, dt.float64)
+        whole = self.cast(self.f.round(sge.Mul(this=sge.paren(number), expression=power)), dt.int64)
+        unit = self.cast(str(Decimal(1).scaleb(-to.scale)), dt.Decimal(max(to.scale, 1), to.scale))
+        exact = sge.Mul(this=self.cast(whole, dt.Decimal(19, 0)), expression=unit)
+        fits = sge.LT(
+            this=self.f.abs(number), expression=self.cast(10.0 ** (to.precision - to.scale), dt.float64)
+        )
+        return self.if_(
+            fits, sge.TryCast(this=exact, to=self.type_mapper.from_ibis(to), safe=True), sge.Null()
+        )
+
     def visit_Hash(self, op: Any, *, arg: Any) -> Any:
         # `hash` has 32 bits: among a million rows some are equal by chance.
         return self.f.xxhash64(arg)
@@ -139,6 +163,9 @@ class Compiler(PySparkCompiler):
         kind = op.arg.dtype
         if kind.is_floating() and to.is_string():
             return self._double_as_text(arg)
+        if kind.is_floating() and to.is_integer():
+            # Java cuts off what is behind the point.
+            return self.cast(self.f.anon.rint(arg), to)
         if kind.is_timestamp() and kind.timezone is not None and to.is_string():
             zone = self.f.regexp_replace(self.f.anon.date_format(arg, "xxx"), ":00$", "")
             return self.f.concat(self.cast(arg, to), zone)
@@ -176,6 +203,8 @@ class Compiler(PySparkCompiler):
 
     def visit_TryCast(self, op: Any, *, arg: Any, to: Any) -> Any:
         cast = super().visit_TryCast(op, arg=arg, to=to)
+        if op.arg.dtype.is_floating() and to.is_decimal() and (to.precision or 38) <= 18:
+            return self._double_as_decimal(arg, to)
         if not op.arg.dtype.is_string():
             return cast
         if to.is_floating():
