@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -11,6 +13,19 @@ import pyarrow as pa
 import pytest
 
 ENGINES = ("postgres", "spark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+
+
+@pytest.fixture(autouse=True)
+def no_sockets_are_left_to_later_tests() -> Iterator[None]:
+    """PySpark leaves the sockets that results come through to the garbage collector."""
+    yield
+    gc.collect()
 
 
 @dataclass(frozen=True)

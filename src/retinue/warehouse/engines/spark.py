@@ -18,7 +18,6 @@ import shutil
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -236,12 +235,7 @@ class Spark(Engine):
                 yield pa.record_batch([packed], names=["rows"])
 
         with _asked():
-            rows = frame.mapInArrow(written, "rows binary").toLocalIterator(prefetchPartitions=True)
-            while True:
-                with _leaving_sockets():
-                    row = next(rows, None)
-                if row is None:
-                    return
+            for row in frame.mapInArrow(written, "rows binary").toLocalIterator(prefetchPartitions=True):
                 told = pa.ipc.open_stream(row["rows"]).read_all()
                 yield from _typed(told, wanted).to_batches()
 
@@ -263,16 +257,8 @@ def _asked() -> Iterator[None]:
         raise Refused(_first_line(error)) from None
 
 
-@contextmanager
-def _leaving_sockets() -> Iterator[None]:
-    """PySpark leaves the sockets that results come through to the garbage collector."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-
-
 def _arrow(frame: Any) -> pa.Table:
-    with _asked(), _leaving_sockets():
+    with _asked():
         return frame.toArrow()
 
 
