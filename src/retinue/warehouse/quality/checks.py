@@ -156,7 +156,8 @@ def _wanted(project: Project, usable: dict[str, MetricBase]) -> tuple[dict[str, 
         needed = given.wanted(metrics.wanted({name: metric}, {}), {name: metric}, project)
         for source, of in needed.items():
             before = wanted.get(source, Wanted())
-            wanted[source] = before | of
+            # What conditions look at is looked at here too, not only whether they hold.
+            wanted[source] = before | of | Wanted(plain=of.names - of.numbers)
             for column in of.names:
                 uses.setdefault(source, {}).setdefault(column, []).append(("metrics", name))
     return wanted, uses
