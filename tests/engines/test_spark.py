@@ -77,8 +77,10 @@ def test_days_are_those_of_the_project_and_nothing_is_left_to_other_sessions(spa
         assert not other.has(name)
         shared = SparkSession.builder.getOrCreate()
         assert not shared.catalog.tableExists(name)
-    with connect(project(spark)) as again:
+    with connect(project(f"{spark}&spark.sql.shuffle.partitions=7")) as again:
         assert not again.has(name)
+        assert again.session.conf.get("spark.sql.shuffle.partitions") == "7"  # type: ignore[attr-defined]
+        assert shared.conf.get("spark.sql.shuffle.partitions") == "1"
 
 
 def test_ctrl_c_stays_with_whoever_had_it(spark: str) -> None:

@@ -364,8 +364,11 @@ def _session(project: Project, address: Address) -> Any:
             if address.remote:
                 session = (builder.remote(address.master) if address.master else builder).create()
             else:
-                started = (builder.master(address.master) if address.master else builder).getOrCreate()
-                session = started.newSession()
+                if SparkContext._active_spark_context is not None:
+                    builder = SparkSession.builder  # what a running session is told is not ours to change
+                elif address.master:
+                    builder = builder.master(address.master)
+                session = builder.getOrCreate().newSession()
                 if address.local and "PYSPARK_PYTHON" not in os.environ:
                     # Else the first python3 of the machine, which may not have pyarrow.
                     session.sparkContext.pythonExec = sys.executable
