@@ -34,6 +34,7 @@ _AFTER = {
     "writing accounts": 1,
     "writing the rest": 1,
     "listing accounts": 1,
+    "keeping what the next run needs": 1,
     "publishing": 1,
 }
 

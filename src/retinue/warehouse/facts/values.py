@@ -15,6 +15,7 @@ from retinue.warehouse.reading.raw import Raw
 _INTEGRAL = r"^[+-]?\d+\.0+$"
 _NOT_NUMBERS = ("", "nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity")
 _TOO_LARGE = 2.0**53
+_BLANKS = (" ", "\t", "\n", "\r", "\v", "\f")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ def key(column: ir.Column) -> ir.StringValue:
         return cast(ir.StringValue, ibis.ifelse(column.isnan(), ibis.null("string"), text))
     if kind.is_integer():
         return cast(ir.StringValue, column.cast("string"))
-    trimmed = column.cast("string").strip()
+    text = column.cast("string")
+    # Trimming is costly, so only text with a blank at an end is.
+    ends = _blank_start(text)
+    for blank in _BLANKS:
+        ends = ends | text.endswith(blank)
+    trimmed = ibis.ifelse(ends, text.strip(), text)
     # The pattern is costly, so only text with a point in it is held against it.
     integral = ibis.ifelse(trimmed.contains("."), trimmed.re_search(_INTEGRAL), False)
     short = ibis.ifelse(integral, trimmed.split(".")[0], trimmed)
@@ -49,8 +55,14 @@ def plain(column: ir.Column) -> ir.Column:
     if kind.is_floating():
         return ibis.ifelse(column.isnan(), ibis.null(kind), column)
     if kind.is_string():
-        return ibis.ifelse(column.strip() == "", ibis.null("string"), column)
+        empty = ibis.ifelse(_blank_start(column), column.strip() == "", False)
+        return ibis.ifelse(empty, ibis.null("string"), column)
     return column
+
+
+def _blank_start(text: ir.StringValue) -> ir.BooleanValue:
+    """Whether a text begins with a blank, or has nothing in it."""
+    return cast(ir.BooleanValue, text.ascii_str() <= 32)
 
 
 def plain_value(raw: Raw, name: str, column: Column) -> ir.Value:
