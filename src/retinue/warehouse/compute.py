@@ -124,10 +124,10 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
         if keeping
         else None
     )
-    values, weeks = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, past)
+    values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, past)
     values = replace(values, feeds={name: feeds_of[name] for name in values.number})
     if keeping is not None:
-        keeping.weeks = weeks
+        keeping.weeks = values.weeks
     values = metrics.with_dead_feeds(engine, grid, values, deaths)
     positions = tuple(grid.pos(day) for day in asked.dates)
     table = _described(engine, project, around, values, formulas, placed)

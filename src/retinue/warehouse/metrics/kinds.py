@@ -39,12 +39,14 @@ class Metrics:
     """Values on the spine: ix, pos, as_of, and per metric n `v{n}`, `s{n}`, `d{n}`.
 
     v is the value as a double, s its state, d the day of the row that it rests on (null for
-    metrics whose age is that of their feed). `number` maps a name to its n.
+    metrics whose age is that of their feed). `number` maps a name to its n. `weeks` is what of
+    these values is to be kept for later runs.
     """
 
     table: ir.Table
     number: dict[str, int]
     feeds: dict[str, tuple[str, ...]]
+    weeks: ir.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -332,13 +334,12 @@ def compute(
     attributes: ir.Table,
     given: Mapping[str, ir.Table],
     past: Past | None = None,
-) -> tuple[Metrics, ir.Table | None]:
+) -> Metrics:
     """Every metric on the whole spine.
 
     `attributes` has one row per row of the spine: ix, pos, started_on, `m_<name>` (null where
     the attribute is only assumed) and `d_<name>` (the day of its row). `given` holds ready
-    tables (ix, pos, value, day) of the metrics that are not made of series (pulses, SQL). Also
-    returns the values that `past` asks to be kept.
+    tables (ix, pos, value, day) of the metrics that are not made of series (pulses, SQL).
     """
     own = {
         name: metric
@@ -380,7 +381,7 @@ def compute(
         columns |= {f"v{n}": answer.value, f"s{n}": answer.state, f"d{n}": answer.day}
     wide = engine.store("values", table.select("ix", "pos", "as_of", **columns))
     engine.drop(base)
-    return Metrics(wide, number_of, {name: feeds_of(name, metrics, {}) for name in row.answers}), kept
+    return Metrics(wide, number_of, {name: feeds_of(name, metrics, {}) for name in row.answers}, kept)
 
 
 def with_dead_feeds(engine: Engine, spine: Spine, metrics: Metrics, deaths: Deaths) -> Metrics:

@@ -215,7 +215,7 @@ def _cards(
     around = context.attributes(engine, grid, facts, project, day)
     table, names = around, None
     if declared:
-        numbers, _kept = metrics.compute(engine, grid, declared, sources, feeds.known, around, {})
+        numbers = metrics.compute(engine, grid, declared, sources, feeds.known, around, {})
         table = around.join(numbers.table.drop("as_of"), ["ix", "pos"])
         names = context.names_of(table, numbers, {name: name for name in declared})
     names = names or context.names_of(table, metrics.Metrics(table, {}, {}), {})
