@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from retinue.errors import SourceError
+from retinue.warehouse.facts import values
 from retinue.warehouse.facts.sources import Wanted
 from tests.facts.tables import Company
 
@@ -201,3 +203,12 @@ def test_copies_seen_later_change_nothing(company: Company):
     late = early + "a,2024-01-01,9,k,2024-02-01\na,2024-03-01,9,k,2024-01-01\n"
     kept = [company.events(text, N, unique=["id"], known_at="seen").sources for text in (early, late)]
     assert kept[0] == kept[1]
+
+
+def test_keys_that_are_doubles_of_any_size_are_text() -> None:
+    told = [1001.0, 2.5, -3.0, 1e300, float("inf"), float("nan"), None]
+    table = ibis.memtable(pa.table({"key": pa.array(told, pa.float64())}))
+    found = ibis.duckdb.connect().to_pyarrow(table.select(key=values.key(table.key)))["key"].to_pylist()
+    assert found[:3] == ["1001", "2.5", "-3"]
+    assert found[3] is not None and found[4] == "inf"
+    assert found[5:] == [None, None]

@@ -32,8 +32,8 @@ def key(column: ir.Column) -> ir.StringValue:
     kind = column.type()
     if kind.is_floating():
         # Large doubles have no exact integral text; they are left as the engine writes them.
-        whole = (column == column.floor()) & (column.abs() < _TOO_LARGE)
-        text = ibis.ifelse(whole, column.cast("int64").cast("string"), column.cast("string"))
+        small = ibis.ifelse(column.abs() < _TOO_LARGE, column, 0.5)
+        text = ibis.ifelse(small == small.floor(), small.cast("int64").cast("string"), column.cast("string"))
         return cast(ir.StringValue, ibis.ifelse(column.isnan(), ibis.null("string"), text))
     if kind.is_integer():
         return cast(ir.StringValue, column.cast("string"))
