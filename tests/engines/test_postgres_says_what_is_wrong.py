@@ -14,6 +14,7 @@ import pytest
 from retinue.errors import RetinueError, RunError, SourceError
 from retinue.project.project import Project, Settings
 from retinue.warehouse.engine import Refused, connect
+from retinue.warehouse.engines.postgres import Postgres
 from retinue.warehouse.facts import sources as facts
 from retinue.warehouse.facts.sources import Wanted
 from tests.engines.conftest import Elsewhere
@@ -133,6 +134,7 @@ def test_a_missing_driver_names_the_command_that_installs_it(
 
 def test_a_query_in_flight_ends_when_it_is_interrupted(events: str, tmp_path: Path) -> None:
     with connect(project(tmp_path, events)) as engine, psycopg.connect(events, autocommit=True) as other:
+        assert isinstance(engine, Postgres)
         told: list[str] = []
 
         def sleep() -> None:

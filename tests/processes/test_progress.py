@@ -13,8 +13,8 @@ from retinue.cli.waiting import Lines, lasting, left
 from retinue.run import pace, run
 from retinue.warehouse.trace import Expected, Trace
 from retinue.workspace import open_workspace
-from tests.processes.command import done, noon, on_a_terminal, started
-from tests.run.company import DAY
+from tests.processes.command import done, on_a_terminal, started
+from tests.run.company import DAY, noon
 from tests.run.small import D
 
 

@@ -152,7 +152,9 @@ class Source(Table):
     @model_validator(mode="after")
     def _append_only_is_dated(self) -> Source:
         if self.append_only and self.known_at is None:
-            raise ValueError("`append_only` needs `known_at`: the column that says when a row was first loaded")
+            raise ValueError(
+                "`append_only` needs `known_at`: the column that says when a row was first loaded"
+            )
         return self
 
     def named_columns(self) -> dict[str, Column]:
