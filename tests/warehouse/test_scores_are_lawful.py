@@ -40,7 +40,7 @@ def by_hand(world: World, result: Result, key: tuple[str, date]) -> None:
             assert value is None or math.isclose(out["value"], value, rel_tol=1e-12), (key, metric)
         scored = None
         if measure["curve"] == "cohort":
-            scored = out["points"] if out["curve"] is not None else None
+            scored = out["points"] if out["cohort"] is not None else None
         elif value is not None:
             scored = oracle.points(measure["curve"], value)
         fresh = oracle.freshness(measure, of_row, aged)

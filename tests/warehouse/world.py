@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from retinue.project.project import ONE_METRIC, Project, Settings
 from retinue.project.scorecards import Scorecard
-from retinue.warehouse import compute
+from retinue.warehouse import compute, tables
 from retinue.warehouse.engine import connect
 from retinue.warehouse.metrics.kinds import STATES
 
@@ -249,7 +249,6 @@ class Result:
         key = dict(zip(accounts["ix"], accounts["account_id"], strict=True))
         dates = done.spine.dates
         asked = set(done.positions)
-        placed = {(one.formula, one.number): one for one in done.measures}
 
         values = engine.arrow(done.values.table).to_pydict()
         metrics: dict[tuple[str, date, str], Cell] = {}
@@ -270,12 +269,11 @@ class Result:
                 rows[(row["account"], row["day"])].update(row)
         scores = {(r["account"], r["day"]): r for r in table(done.scored.scores)}
         measures = {}
-        for row in table(done.scored.measures):
-            one = placed[(row["formula"], row["number"])]
-            row["state"] = STATES[row["state"]]
-            where = (row["account"], row["day"], one.component, one.metric)
-            assert where not in measures, f"a measure is there twice: {where}"
-            measures[where] = row
+        for name, pieces in tables.monthly(engine, done):
+            for row in (row for piece in pieces for row in piece.to_pylist()) if name == "measures" else ():
+                where = (row.pop("account_id"), row.pop("as_of"), row.pop("component"), row.pop("metric"))
+                assert where not in measures, f"a measure is there twice: {where}"
+                measures[where] = row
         bridges = {}
         if done.bridged is not None:
             bridges = {(r["account"], r["day"]): r for r in table(done.bridged.links)}

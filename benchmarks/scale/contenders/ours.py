@@ -20,11 +20,11 @@ def work(spec: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     engine = open_until_told.enter_context(connect(project))
     computed = compute(engine, project, Asked(dates=dates))
     # Whatever is not computed yet by now is computed here.
-    scores, parts = computed.scored.scores, computed.scored.components
-    measures = computed.scored.measures
+    scores = computed.scored.scores
     total = engine.arrow(scores.aggregate(rows=scores.count(), computed=scores.computed.sum()))
-    engine.arrow(parts.aggregate(x=parts.contribution.sum()))
-    engine.arrow(measures.aggregate(x=measures.contribution.sum()))
+    for table in (computed.scored.components(), computed.scored.measures()):
+        named = [c for c in table.columns if c.rstrip("0123456789") in ("weight", "points", "contribution")]
+        engine.arrow(table.aggregate(**{name: table[name].sum() for name in named}))
 
     def told() -> dict[str, Any]:
         if spec.get("values"):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
@@ -33,9 +32,10 @@ from retinue.warehouse.metrics import feeds, given
 from retinue.warehouse.metrics import kinds as metrics
 from retinue.warehouse.metrics.feeds import Deaths, Feed
 from retinue.warehouse.scores import bridges, context, references
-from retinue.warehouse.scores import score as scores
-from retinue.warehouse.scores.references import Curves, References
-from retinue.warehouse.scores.score import Placed, Scored
+from retinue.warehouse.scores.score import Scored
+from retinue.warehouse.scores.scoring import Scoring
+from retinue.warehouse.scores.sheets import Placed, cohort_column
+from retinue.warehouse.scores.sheets import placed as placed_of
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Computed:
-    """Results by ix and pos; `formulas` are the project's, then those of `Asked`."""
+    """Results by ix and pos; `formulas` are the project's, then those of `Asked`.
+
+    `uncovered` are the rows to which no scorecard applies.
+    """
 
     facts: Facts
     spine: spine.Spine
     positions: tuple[int, ...]
     formulas: tuple[Formula, ...]
     values: metrics.Metrics
-    rows: ir.Table
     scored: Scored
+    uncovered: ir.Table | None
     bridged: bridges.Bridged | None
     around: ir.Table
     observed_on: date | None
@@ -82,6 +85,12 @@ class Computed:
     deaths: Deaths
     measures: tuple[Placed, ...]
     keeping: Keeping | None = None
+
+    @property
+    def rows(self) -> ir.Table:
+        """Every row: ix, pos, as_of, formula, reference, dead (whether it is held), stage."""
+        covered = self.scored.scores.select("ix", "pos", "as_of", "formula", "reference", "dead", "stage")
+        return covered if self.uncovered is None else covered.union(self.uncovered)
 
 
 def compute(engine: Engine, project: Project, asked: Asked) -> Computed:
@@ -105,7 +114,7 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
     keeping = Keeping(engine, project, asked.kept, asks, *days, unused) if asked.kept else None
     loaded = facts.load(engine, project, needed, asked.observed, keeping.read if keeping else None)
     known = feeds.known(engine, loaded.sources, keeping.feeds() if keeping else None)
-    placed = tuple(scores.placed(formulas))
+    placed = tuple(placed_of(formulas))
     relative = bool(_compared(placed, ids, declared))
     quarters = references.quarters(asked.dates, _of_the_living(engine, loaded, asked)) if relative else ()
     sundays = [day for quarter in quarters for day in references.reference_days(quarter)]
@@ -130,31 +139,30 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
         keeping.weeks = values.weeks
     values = metrics.with_dead_feeds(engine, grid, values, deaths)
     positions = tuple(grid.pos(day) for day in asked.dates)
-    table = _described(engine, project, around, values, formulas, placed)
+    table = _described(project, around, values, formulas, placed, ids)
     engine.trace.stage("computing reference periods")
     history = references.load(engine, grid, table, values, placed, ids, quarters)
     engine.trace.stage("scoring")
-    rows = table.filter(_.pos.isin(list(positions)))
-    rows = engine.store("rows", _ruled(rows, formulas, ids, values, placed, grid, deaths))
+    rows = table if len(positions) == len(grid.dates) else table.filter(_.pos.isin(list(positions)))
+    rows = _ruled(rows, ids, values, placed, grid, deaths)
     scoring = Scoring(engine, grid, values, ids, placed, history, formulas, known, loaded.accounts)
-    scored, curves = scoring.score(rows.filter(_.formula.notnull()))
-    engine.drop(table)
+    scored, curves = scoring.score(rows, range(len(project.formulas)))
     engine.trace.stage("scoring by former scorecards")
     bridged = bridges.find(engine, rows, scored, asked.last, formulas, loaded.accounts)
     used = [curves]
     if bridged is not None:
-        old = engine.store("old_rows", _ruled(bridged.rows, formulas, ids, values, placed, grid, deaths))
-        rescored, old_curves = scoring.score(old, again=scored)
-        bridged = bridged.scored_as(rescored)
-        used.append(old_curves)
+        old = engine.store("old_rows", _ruled(bridged.rows, ids, values, placed, grid, deaths))
+        if numbers := _formulas_of(engine, old):
+            rescored, old_curves = scoring.score(old, numbers, again=scored)
+            bridged, used = bridged.scored_as(rescored), [curves, old_curves]
     return Computed(
         loaded,
         grid,
         positions,
         formulas,
         values,
-        rows,
         scored,
+        _uncovered(engine, project, rows),
         bridged,
         around,
         asked.observed_on,
@@ -166,6 +174,12 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
         placed,
         keeping,
     )
+
+
+def _formulas_of(engine: Engine, rows: ir.Table) -> list[int]:
+    """The formulas that some rows are scored with."""
+    found: list[int] = engine.arrow(rows.select("formula").distinct())["formula"].to_pylist()
+    return sorted(found)
 
 
 def _compared(
@@ -225,25 +239,38 @@ def feed_limits(
 
 
 def _described(
-    engine: Engine,
     project: Project,
     around: ir.Table,
     values: metrics.Metrics,
     formulas: Sequence[Formula],
     placed: Sequence[Placed],
+    ids: Mapping[tuple[int, str], str],
 ) -> ir.Table:
-    """Context and metrics side by side, with stage, scorecard and cohort keys, on all rows."""
+    """Context and metrics side by side, with stage, scorecard and cohort keys, on all rows.
+
+    Not stored: to work it out again is cheaper than to write it down and read it.
+    """
     rules = {name for f in formulas for name in condition_names(f.scorecard)}
     applied = {name for card in project.scorecards for name in attributes_of(card)}
     keep = {
         f"a_{name}"
         for name in (rules | applied | stage_names(project.settings.stages) | {"arr", "renews_on"})
     }
-    around = around.select(
-        "ix", "pos", "as_of", "tenure", "parent", *(c for c in around.columns if c in keep)
+    # Ibis pays for every column of every step.
+    looked_at = (rules | stage_names(project.settings.stages)) & set(project.metrics) | set(ids.values())
+    used = [n for name, n in values.number.items() if name in looked_at]
+    wanted = ["tenure", "parent", *(c for c in around.columns if c in keep)]
+    missing = [column for column in wanted if column not in values.table.columns]
+    table = values.table.select(
+        "ix",
+        "pos",
+        "as_of",
+        *(f"{kind}{n}" for n in used for kind in "vsd"),
+        *(column for column in wanted if column not in missing),
     )
-    table = around.join(values.table.drop("as_of"), ["ix", "pos"])
-    plain = {name: name for name in project.metrics}
+    if missing:
+        table = table.join(around.select("ix", "pos", *missing), ["ix", "pos"])
+    plain = {name: name for name in project.metrics if name in looked_at}
     names = context.names_of(table, values, plain)
     table = table.mutate(stage=context.stage(project.settings.stages, names))
     # Scorecards and cohorts are about attributes, whatever metrics are called.
@@ -253,49 +280,48 @@ def _described(
     for one in placed:
         if one.measure.curve == "cohort":
             levels = context.cohort_levels(one.measure.cohort, project.settings.tenure_buckets, names)
-            column = scores.cohort_column(one.measure)
+            column = cohort_column(one.measure)
             keys |= {f"{column} {n}": level for n, level in enumerate(levels)}
             keys[column] = levels[-1]
-    return engine.store("described", table.mutate(formula=formula, **keys))
+    return table.mutate(formula=formula, **keys)
 
 
 def _ruled(
     table: ir.Table,
-    formulas: Sequence[Formula],
     ids: Mapping[tuple[int, str], str],
     values: metrics.Metrics,
     placed: Sequence[Placed],
     grid: spine.Spine,
     deaths: Deaths,
 ) -> ir.Table:
-    """`table` with what its formula's caps and floors say, its reference, and whether it is held."""
-    levels = []
-    for f, formula in enumerate(formulas):
-        own = {name: one for (number, name), one in ids.items() if number == f}
-        levels.append(scores.rule_levels(formula, context.names_of(table, values, own)))
-    columns = {
-        name: ibis.cases(
-            *((table.formula == f, level[name]) for f, level in enumerate(levels)), else_=ibis.null(kind)
-        )
-        for name, kind in (
-            ("cap_level", "float64"),
-            ("cap_because", "string"),
-            ("floor_level", "float64"),
-            ("floor_because", "string"),
-        )
-    }
-    relative = sorted({one.formula for one in placed if one.measure.curve == "cohort"})
+    """`table` with the reference of its formula, and whether it is held."""
+    columns: dict[str, ir.Value] = {"dead": deaths.held(table, _feeds_by_formula(placed, ids, values))}
     if "reference" not in table.columns:
-        starts = {quarter_start(day) for day in grid.dates}
-        quarter = ibis.cases(
-            *((table.as_of >= start, ibis.literal(start)) for start in sorted(starts, reverse=True)),
-            else_=ibis.null("date"),
+        relative = sorted({one.formula for one in placed if one.measure.curve == "cohort"})
+        starts = sorted({quarter_start(day) for day in grid.dates}, reverse=True) if relative else ()
+        quarters = ((table.as_of >= start, ibis.literal(start)) for start in starts)
+        columns["reference"] = (
+            ibis.ifelse(
+                table.formula.isin(relative),
+                ibis.cases(*quarters, else_=ibis.null("date")),
+                ibis.null("date"),
+            )
+            if relative
+            else ibis.null("date")
         )
-        columns["reference"] = ibis.ifelse(
-            table.formula.isin(relative) if relative else ibis.literal(False), quarter, ibis.null("date")
-        )
-    columns["dead"] = deaths.held(table, _feeds_by_formula(placed, ids, values))
     return table.mutate(**columns)
+
+
+def _uncovered(engine: Engine, project: Project, rows: ir.Table) -> ir.Table | None:
+    """The rows to which no scorecard applies, where there can be any."""
+    if not all(formula.scorecard.applies_to for formula in project.formulas):
+        return None
+    return engine.store(
+        "uncovered",
+        rows.filter(rows.formula.isnull()).select(
+            "ix", "pos", "as_of", "formula", "reference", "dead", "stage"
+        ),
+    )
 
 
 def _feeds_by_formula(
@@ -306,167 +332,3 @@ def _feeds_by_formula(
         own = values.feeds.get(ids[(one.formula, one.metric)], ())
         feeds.setdefault(one.formula, set()).update(own)
     return feeds
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """Everything that scoring a set of rows needs; children are scored before their parents."""
-
-    engine: Engine
-    grid: spine.Spine
-    values: metrics.Metrics
-    ids: Mapping[tuple[int, str], str]
-    placed: tuple[Placed, ...]
-    references: References
-    formulas: tuple[Formula, ...]
-    feeds: Mapping[str, Feed]
-    accounts: ir.Table
-
-    def score(self, rows: ir.Table, again: Scored | None = None) -> tuple[Scored, Curves]:
-        """Scores of `rows`; where they score dates `again`, children count as first scored."""
-        curves = self.references.curves(self.engine, rows)
-        return self._score(rows, curves, again), curves
-
-    def _score(self, rows: ir.Table, curves: Curves, again: Scored | None) -> Scored:
-        children = self._children_metrics()
-        if not children:
-            return self._one_pass(rows, self.values, curves)
-        if again is not None:
-            with_children, wide = self._with_children(rows, children, [again])
-            return self._one_pass(with_children, wide, curves)
-        parts: list[Scored] = []
-        for level in heights(self.engine, self.accounts):
-            here = rows.semi_join(level, "ix")
-            with_children, wide = self._with_children(here, children, parts)
-            parts.append(self._one_pass(with_children, wide, curves))
-        return Scored(
-            *(
-                self.engine.store(name, ibis.union(*(getattr(part, name) for part in parts)))
-                if len(parts) > 1
-                else getattr(parts[0], name)
-                for name in ("measures", "scores", "components")
-            )
-        )
-
-    def _children_metrics(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for (f, name), one in self.ids.items():
-            metric = self.formulas[f].metrics[name]
-            if isinstance(metric, kinds.Children):
-                found[one] = metric.children
-        return found
-
-    def _with_children(
-        self, rows: ir.Table, children: Mapping[str, str], done: Sequence[Scored]
-    ) -> tuple[ir.Table, metrics.Metrics]:
-        number = dict(self.values.number)
-        for name in children:
-            number.setdefault(name, len(number))
-        wide = metrics.Metrics(
-            self.values.table, number, {**self.values.feeds, **dict.fromkeys(children, ())}
-        )
-        if done:
-            rolled = roll_up(self.engine, [part.scores for part in done])
-            rows = rows.left_join(rolled, ["ix", "pos"]).drop("ix_right", "pos_right")
-        else:
-            empty = ibis.null("float64")
-            rows = rows.mutate(children_mean=empty, children_worst=empty, children_arr=empty)
-        columns: dict[str, ir.Value] = {}
-        for name, how in children.items():
-            value = rows[f"children_{how}"]
-            columns |= {
-                f"v{number[name]}": value,
-                f"s{number[name]}": ibis.ifelse(value.notnull(), metrics.OK, metrics.MISSING),
-                f"d{number[name]}": ibis.null("date"),
-            }
-        return rows.mutate(**columns).drop("children_mean", "children_worst", "children_arr"), wide
-
-    def _one_pass(self, rows: ir.Table, values: metrics.Metrics, curves: Curves) -> Scored:
-        rows = self.engine.store("scored_rows", rows)
-        used = [one for one in self.placed if self.ids[(one.formula, one.metric)] in values.number]
-        ages = self.engine.memory(self._feed_ages(values))
-        told = scores.long(rows, used, self.ids, values, ages, curves.fixed, curves.relative)
-        lean = rows.select(
-            "ix",
-            "pos",
-            "as_of",
-            "formula",
-            "reference",
-            "dead",
-            "parent",
-            "a_arr" if "a_arr" in rows.columns else _.tenure.name("a_arr"),
-            "cap_level",
-            "cap_because",
-            "floor_level",
-            "floor_because",
-        )
-        scored = scores.score(self.engine, lean, told, used, curves.segments, self.formulas)
-        self.engine.drop(rows)
-        return scored
-
-    def _feed_ages(self, values: metrics.Metrics) -> pa.Table:
-        """(n, pos, feed_age) for the metrics whose age is that of their feeds."""
-        rows: list[tuple[int, int, float]] = []
-        for name, n in values.number.items():
-            for pos, day in enumerate(self.grid.dates):
-                marks = [self.feeds[feed].watermark(day) for feed in values.feeds[name]]
-                ages = [float((day - mark).days) for mark in marks if mark is not None]
-                if ages:
-                    rows.append((n, pos, max(ages)))
-        return pa.table(
-            {
-                "n": pa.array([r[0] for r in rows], pa.int32()),
-                "pos": pa.array([r[1] for r in rows], pa.int32()),
-                "feed_age": pa.array([r[2] for r in rows], pa.float64()),
-            }
-        )
-
-
-def roll_up(engine: Engine, scored: Sequence[ir.Table]) -> ir.Table:
-    """Children's computed scores by parent (ix) and pos: their mean, worst, and ARR-weighted mean."""
-    union = scored[0] if len(scored) == 1 else ibis.union(*scored)
-    children = union.filter((union.status == "scored") & union.parent.notnull())
-    exact = "decimal(38, 15)"
-    weight = ibis.greatest(ibis.coalesce(children.a_arr.cast("float64"), 0.0), 0.0)
-    table = (
-        children.mutate(arr=weight)
-        .group_by(ix=_.parent, pos=_.pos)
-        .agg(
-            number=_.count(),
-            total=_.computed.cast(exact).sum().cast("float64"),
-            children_worst=_.computed.min(),
-            weighed=(_.computed * _.arr).cast(exact).sum().cast("float64"),
-            weights=_.arr.cast(exact).sum().cast("float64"),
-        )
-    )
-    return engine.store(
-        "rolled",
-        table.select(
-            "ix",
-            "pos",
-            "children_worst",
-            children_mean=table.total / table.number,
-            children_arr=table.weighed / ibis.ifelse(table.weights > 0, table.weights, ibis.null("float64")),
-        ),
-    )
-
-
-def heights(engine: Engine, accounts: ir.Table) -> list[ir.Table]:
-    """Accounts by their height above the lowest child, children first: tables of ix."""
-    table = engine.arrow(accounts.select("ix", "parent").order_by("ix"))
-    parent = table["parent"].to_numpy(zero_copy_only=False).astype("float64")
-    child = ~np.isnan(parent)
-    above = parent[child].astype("int64")
-    height = np.zeros(len(parent), dtype="int64")
-    # At most as many rounds as the hierarchy is deep; facts have cut its cycles.
-    while True:
-        raised = height.copy()
-        np.maximum.at(raised, above, height[child] + 1)
-        if np.array_equal(raised, height):
-            break
-        height = raised
-    ix = table["ix"].to_numpy()
-    return [
-        engine.memory(pa.table({"ix": pa.array(ix[height == h], pa.int32())}))
-        for h in range(int(height.max(initial=0)) + 1)
-    ]

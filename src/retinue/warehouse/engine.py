@@ -82,6 +82,11 @@ class Engine:
             told.rows = self._fetched(table.aggregate(n=table.count()))["n"][0].as_py()
         return table
 
+    def apart(self, expression: ir.Table) -> ir.Table:
+        """`expression` such that its columns are worked out once per row, however often what is built
+        on it names them. Most engines do that by themselves."""
+        return expression
+
     def drop(self, *tables: ir.Table) -> None:
         """Give back the room of stored tables that are no longer needed."""
         for table in tables:

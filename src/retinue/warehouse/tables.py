@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis import _
 
 from retinue.project.sources import Source
 from retinue.warehouse.compute import Computed
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts.sources import TIMELINE_DAYS
-from retinue.warehouse.metrics.kinds import STATES, state_name
-from retinue.warehouse.scores import score as scores
+from retinue.warehouse.metrics.kinds import STATES
+from retinue.warehouse.scores.score import Scored
+from retinue.warehouse.scores.sheets import component_names
+from retinue.warehouse.unfold import Unfolded
+
+_STATES = pa.array(STATES, pa.string())
+_KEYS = pa.schema([("ix", pa.int32()), ("pos", pa.int32())])
 
 
 def snapshots(engine: Engine, computed: Computed) -> pa.Table:
@@ -26,25 +33,34 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     ix, account_id, as_of, formula (null where no scorecard applies), status, base, adjustment,
     computed, coverage, cap, cap_level, reference, held, weakest_component.
     """
-    rows = computed.rows.select("ix", "pos", "as_of", "formula", "reference", "dead")
-    scored_rows = computed.scored.scores.select(
-        "ix", "pos", "status", "base", "adjustment", "computed", "coverage", "cap", "cap_level"
+    told = computed.scored.scores.select(
+        "ix",
+        "as_of",
+        "formula",
+        "status",
+        "base",
+        "adjustment",
+        "computed",
+        "coverage",
+        "cap",
+        "cap_level",
+        "reference",
+        "weakest",
+        held="dead",
     )
-    parts = computed.scored.components
-    order = ibis.window(group_by=["ix", "pos"], order_by=[parts.points, parts.part])
-    weakest = (
-        parts.filter(parts.points.notnull())
-        .mutate(rank=ibis.row_number().over(order))
-        .filter(_["rank"] == 0)
-        .join(scores.parts(computed.measures), "part")
-        .select("ix", "pos", weakest=_.component)
-    )
-    table = rows.left_join(scored_rows, ["ix", "pos"]).drop("ix_right", "pos_right")
-    table = table.left_join(weakest, ["ix", "pos"]).drop("ix_right", "pos_right")
-    table = table.join(computed.facts.accounts.select("ix", "account_id"), "ix")
-    scored = table.status == "scored"
-    return engine.arrow(
-        table.select(
+    if computed.uncovered is not None:
+        schema = told.schema()
+        none = {name: ibis.null(kind) for name, kind in schema.items()}
+        others = computed.uncovered.select("ix", "as_of", "formula", "reference", held="dead")
+        others = others.mutate(**{k: v for k, v in none.items() if k not in others.columns})
+        told = told.union(others.mutate(status=ibis.literal("not_scored")).select(*schema.names))
+    numbers = engine.arrow(told.order_by("ix", "as_of"))
+    accounts = account_ids(engine, computed)
+    parts = pa.array(component_names(computed.measures), pa.string())
+    numbers = numbers.append_column("account_id", accounts.take(numbers["ix"].combine_chunks()))
+    numbers = numbers.append_column("weakest_component", parts.take(numbers["weakest"].combine_chunks()))
+    return numbers.select(
+        [
             "ix",
             "account_id",
             "as_of",
@@ -56,37 +72,23 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
             "cap",
             "cap_level",
             "reference",
-            status=ibis.coalesce(table.status, "not_scored"),
-            held=ibis.coalesce(table.dead, False),
-            weakest_component=ibis.ifelse(scored, table.weakest, ibis.null("string")),
-        ).order_by("ix", "as_of")
+            "status",
+            "held",
+            "weakest_component",
+        ]
     )
 
 
 @dataclass(frozen=True)
 class _Detail:
-    """A table as numbers, and what its codes stand for.
+    """A table as it is asked of the engine, and how it becomes one of the contract.
 
-    `rows` has ix, pos, and perhaps `rank`, which orders like the texts of the key. `texts` maps
-    a column of the result to the column of its code and the values by code. Sorting and moving
-    numbers is much quicker than sorting and moving text.
+    `rows` has ix, pos and numbers, of all measures side by side: sorting and moving those is much
+    quicker than sorting and moving long rows and texts. `told` makes the rest of the columns.
     """
 
     rows: ir.Table
-    texts: dict[str, tuple[str, pa.Array]]
-
-    def named(self, numbers: pa.Table) -> pa.Table:
-        """`numbers` with texts in place of codes."""
-        codes = {"ix", "pos", "rank", "month", *(code for code, _ in self.texts.values())}
-        told = {
-            name: values.take(numbers[code].combine_chunks()) for name, (code, values) in self.texts.items()
-        }
-        rest = {
-            name.removeprefix("attribute "): numbers[name]
-            for name in numbers.column_names
-            if name not in codes
-        }
-        return pa.table({**told, **rest})
+    told: Callable[[pa.Table], pa.Table]
 
 
 def monthly(engine: Engine, computed: Computed) -> Iterator[tuple[str, Iterator[pa.Table]]]:
@@ -95,7 +97,7 @@ def monthly(engine: Engine, computed: Computed) -> Iterator[tuple[str, Iterator[
     Each comes in pieces, in order of month, and of the table's key within it. It must be read to
     its end before the next is asked for: they share the engine's connection.
     """
-    keys = _key_texts(engine, computed)
+    keys = _Keys.of(engine, computed)
     for name, detail in (
         ("components", _components(computed, keys)),
         ("measures", _measures(computed, keys)),
@@ -116,82 +118,161 @@ def _by_month(engine: Engine, computed: Computed, detail: _Detail) -> Iterator[p
         )
     )
     table = detail.rows.join(months, "pos")
-    order = [name for name in ("month", "ix", "pos", "rank") if name in table.columns]
-    for batch in engine.stream(table.order_by(order)):
-        yield detail.named(pa.Table.from_batches([batch]))
+    for batch in engine.stream(table.order_by("month", "ix", "pos")):
+        yield detail.told(pa.Table.from_batches([batch]).drop("month"))
 
 
 def on_date(engine: Engine, computed: Computed, pos: int) -> dict[str, pa.Table]:
     """Components and accounts of one date, sorted by account."""
-    keys = _key_texts(engine, computed)
-    told = {}
-    for name, detail in (
-        ("components", _components(computed, keys)),
-        ("accounts", _accounts(computed, keys)),
-    ):
-        order = [column for column in ("ix", "rank") if column in detail.rows.columns]
-        told[name] = detail.named(engine.arrow(detail.rows.filter(_.pos == pos).order_by(order)))
-    return told
-
-
-def _key_texts(engine: Engine, computed: Computed) -> dict[str, tuple[str, pa.Array]]:
-    accounts = engine.arrow(computed.facts.accounts.select("ix", "account_id").order_by("ix"))
+    keys = _Keys.of(engine, computed)
+    details = {"components": _components(computed, keys), "accounts": _accounts(computed, keys)}
     return {
-        "account_id": ("ix", accounts["account_id"].combine_chunks()),
-        "as_of": ("pos", pa.array(computed.spine.dates, pa.date32())),
+        name: detail.told(engine.arrow(detail.rows.filter(_.pos == pos).order_by("ix")))
+        for name, detail in details.items()
     }
 
 
-def _components(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
-    names = pa.array(scores.component_names(computed.measures), pa.string())
-    rows = computed.scored.components.rename(rank="part")
-    return _Detail(rows, {**keys, "component": ("rank", names)})
+@dataclass(frozen=True)
+class _Keys:
+    """The accounts by ix and the dates by pos."""
+
+    accounts: pa.Array
+    dates: pa.Array
+
+    @classmethod
+    def of(cls, engine: Engine, computed: Computed) -> _Keys:
+        return cls(account_ids(engine, computed), pa.array(computed.spine.dates, pa.date32()))
+
+    def named(self, numbers: pa.Table) -> dict[str, pa.Array]:
+        """The key of each row of `numbers` (ix, pos)."""
+        ix, pos = numbers["ix"].combine_chunks(), numbers["pos"].combine_chunks()
+        return {"account_id": self.accounts.take(ix), "as_of": self.dates.take(pos)}
 
 
-def _measures(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
-    pairs = scores.measure_names(computed.measures)
-    ranks = scores.named(computed.measures).select("formula", "number", "rank")
-    rows = computed.scored.measures.join(ranks, ["formula", "number"]).drop("formula", "number", "part")
+def account_ids(engine: Engine, computed: Computed) -> pa.Array:
+    """The keys of accounts, by ix."""
+    accounts = engine.arrow(computed.facts.accounts.select("ix", "account_id").order_by("ix"))
+    return accounts["account_id"].combine_chunks()
+
+
+def _components(computed: Computed, keys: _Keys) -> _Detail:
+    names = {sheet.number: list(sheet.components) for sheet in computed.scored.sheets}
+
+    def told(wide: pa.Table) -> pa.Table:
+        long, texts = _by_formula(wide, names)
+        return pa.table(
+            {
+                **{name: long.each(values) for name, values in keys.named(wide).items()},
+                "component": texts,
+                **{name: long.column(name, pa.float64()) for name in ("points", "weight", "contribution")},
+            }
+        )
+
+    return _Detail(computed.scored.components(), told)
+
+
+def _by_formula(wide: pa.Table, names: Mapping[int, Sequence[str]]) -> tuple[Unfolded, pa.Array]:
+    """The long rows of `wide` (formula), and their names, which are `names` of their formula."""
+    size, most = max(names) + 1, max(len(one) for one in names.values())
+    formula = wide["formula"].to_numpy()
+    counts = np.array([len(names.get(f, ())) for f in range(size)], np.int64)
+    long = Unfolded.of(wide, counts[formula])
+    flat = [name for f in range(size) for name in [*names.get(f, ()), *([None] * most)][:most]]
+    code = formula[long.at].astype(np.int64) * most + long.k
+    return long, pa.array(flat, pa.string()).take(pa.array(code))
+
+
+def _measures(computed: Computed, keys: _Keys) -> _Detail:
     curves = range(1 + max(computed.cohorts, default=-1))
     cohorts = [computed.cohorts.get(curve, (None, None)) for curve in curves]
-    # The last code stands for curves without a cohort.
-    code = ibis.ifelse(rows.curve.isin(list(computed.cohorts)), rows.curve, len(cohorts))
-    return _Detail(
-        rows.mutate(curve=ibis.coalesce(code, len(cohorts)).cast("int32")),
-        {
-            **keys,
-            "component": ("rank", pa.array([component for component, _metric in pairs], pa.string())),
-            "metric": ("rank", pa.array([metric for _component, metric in pairs], pa.string())),
-            "state": ("state", pa.array(STATES, pa.string())),
-            "cohort": ("curve", pa.array([*(cohort for cohort, _quarter in cohorts), None], pa.string())),
-            "reference": ("curve", pa.array([*(quarter for _cohort, quarter in cohorts), None], pa.date32())),
-        },
-    )
+    names = pa.array([cohort for cohort, _quarter in cohorts], pa.string())
+    quarters = pa.array([quarter for _cohort, quarter in cohorts], pa.date32())
+
+    def told(wide: pa.Table) -> pa.Table:
+        long, columns = _long_measures(wide, computed.scored)
+        curve = long.column("curve", pa.int32())
+        return pa.table(
+            {
+                **{name: long.each(values) for name, values in keys.named(wide).items()},
+                **columns,
+                "age_days": _ages(long, computed.scored),
+                "cohort": names.take(curve),
+                "reference": quarters.take(curve),
+            }
+        )
+
+    return _Detail(computed.scored.measures(), told)
 
 
-def _metrics(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
+def _long_measures(wide: pa.Table, scored: Scored) -> tuple[Unfolded, dict[str, pa.Array]]:
+    """The long rows of `Scored.measures`, and what each says."""
+    pairs = {sheet.number: [(one.component, one.metric) for one in sheet.measures] for sheet in scored.sheets}
+    long, components = _by_formula(wide, {f: [c for c, _m in told] for f, told in pairs.items()})
+    _same, metrics = _by_formula(wide, {f: [m for _c, m in told] for f, told in pairs.items()})
+    points, weight = long.column("points", pa.float64()), long.column("weight", pa.float64())
+    contribution = pc.coalesce(pc.multiply(weight, points), 0.0)
+    return long, {
+        "component": components,
+        "metric": metrics,
+        "state": _STATES.take(long.column("state", pa.int8())),
+        "value": long.column("value", pa.float64()),
+        "points": points,
+        "weight": weight,
+        "contribution": pc.if_else(long.each(wide["scored"]), contribution, None),
+    }
+
+
+def _ages(long: Unfolded, scored: Scored) -> pa.Array:
+    """The age of each measure: that of its row or that of its feed, whichever is older."""
+    size, most = max(s.number for s in scored.sheets) + 1, max(len(s.measures) for s in scored.sheets)
+    days = scored.sheets[0].ages.num_rows
+    feeds = np.full((size, most, days), np.nan)
+    for sheet in scored.sheets:
+        for k in range(len(sheet.measures)):
+            feeds[sheet.number, k] = sheet.ages[f"f{k}"].to_numpy()
+    formula, pos = (long.wide[name].to_numpy()[long.at] for name in ("formula", "pos"))
+    of_feed = pa.array(feeds[formula, long.k, pos], from_pandas=True)
+    return pc.max_element_wise(of_feed, long.column("age", pa.float64()))
+
+
+def _metrics(computed: Computed, keys: _Keys) -> _Detail:
     """The project's metrics; those of old formulas (`name@fingerprint`) are not published."""
-    wide = computed.values.table.filter(_.pos.isin(list(computed.positions)))
+    wide = _on_positions(computed, computed.values.table)
     names = sorted(name for name in computed.values.number if "@" not in name)
-    parts = [
-        wide.select("ix", "pos", rank=ibis.literal(rank, "int16"), value=wide[f"v{n}"], state=wide[f"s{n}"])
-        for rank, n in enumerate(computed.values.number[name] for name in names)
-    ]
-    if not parts:
-        nothing = {"rank": ibis.null("int16"), "value": ibis.null("float64"), "state": ibis.null("int8")}
-        parts = [wide.select("ix", "pos", **nothing).limit(0)]
+    numbers = [computed.values.number[name] for name in names]
+    texts = pa.array(names, pa.string())
+
+    def told(wide: pa.Table) -> pa.Table:
+        long = Unfolded.of(wide, np.full(wide.num_rows, len(names)))
+        return pa.table(
+            {
+                **{name: long.each(values) for name, values in keys.named(wide).items()},
+                "metric": texts.take(pa.array(long.k)),
+                "state": _STATES.take(long.column("state", pa.int8())),
+                "value": long.column("value", pa.float64()),
+            }
+        )
+
     return _Detail(
-        parts[0] if len(parts) == 1 else ibis.union(*parts),
-        {
-            **keys,
-            "metric": ("rank", pa.array(names, pa.string())),
-            "state": ("state", pa.array(STATES, pa.string())),
-        },
+        wide.select(
+            "ix",
+            "pos",
+            **{f"value{k}": wide[f"v{n}"] for k, n in enumerate(numbers)},
+            **{f"state{k}": wide[f"s{n}"] for k, n in enumerate(numbers)},
+        ),
+        told,
     )
 
 
-def _accounts(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Detail:
-    around = computed.around.filter(_.pos.isin(list(computed.positions)))
+def _on_positions(computed: Computed, table: ir.Table) -> ir.Table:
+    """The rows of the asked dates."""
+    if len(computed.positions) == len(computed.spine.dates):
+        return table
+    return table.filter(_.pos.isin(list(computed.positions)))
+
+
+def _accounts(computed: Computed, keys: _Keys) -> _Detail:
+    around = _on_positions(computed, computed.around)
     table = around.join(computed.rows.select("ix", "pos", "stage"), ["ix", "pos"])
     if computed.looked is not None:
         ids = computed.facts.accounts.select("ix", "account_id")
@@ -211,7 +292,16 @@ def _accounts(computed: Computed, keys: dict[str, tuple[str, pa.Array]]) -> _Det
         tenure_days=table.tenure,
         **{f"attribute {name}": value for name, value in attributes.items()},
     )
-    return _Detail(rows, keys)
+
+    def told(numbers: pa.Table) -> pa.Table:
+        attributes = {
+            name.removeprefix("attribute "): numbers[name]
+            for name in numbers.column_names
+            if name not in ("ix", "pos")
+        }
+        return pa.table({**keys.named(numbers), **attributes})
+
+    return _Detail(rows, told)
 
 
 def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: bool = False) -> pa.Table:
@@ -220,12 +310,16 @@ def measure_rows(engine: Engine, computed: Computed, keys: pa.Table, *, old: boo
     scored = computed.bridged.scored if old and computed.bridged else computed.scored
     if scored is None:
         raise ValueError("nothing was scored the old way")
-    rows = scored.measures.semi_join(engine.memory(keys), ["ix", "pos"])
-    rows = rows.join(scores.named(computed.measures), ["formula", "number"])
-    return engine.arrow(
-        rows.select(
-            "ix", "pos", "component", "metric", "value", "points", "weight", state=state_name(rows.state)
-        ).order_by("ix", "pos", "component", "metric")
+    rows = scored.measures(engine.memory(keys.select(["ix", "pos"]).cast(_KEYS)))
+    wide = engine.arrow(rows.order_by("ix", "pos"))
+    long, columns = _long_measures(wide, scored)
+    names = ("component", "metric", "value", "points", "weight", "state")
+    return pa.table(
+        {
+            "ix": long.each(wide["ix"]),
+            "pos": long.each(wide["pos"]),
+            **{name: columns[name] for name in names},
+        }
     )
 
 
@@ -245,8 +339,8 @@ def bridges(engine: Engine, computed: Computed) -> pa.Table | None:
         empty = ibis.null("float64")
         links = links.mutate(old_computed=empty, old_base=empty, old_adjustment=empty)
     told = engine.arrow(links.order_by("ix", "pos"))
-    for name, (code, values) in _key_texts(engine, computed).items():
-        told = told.append_column(name, values.take(told[code].combine_chunks()))
+    for name, values in _Keys.of(engine, computed).named(told).items():
+        told = told.append_column(name, values)
     return told
 
 

@@ -119,6 +119,10 @@ class Postgres(Engine):
     def close(self) -> None:
         self.session.close()
 
+    def apart(self, expression: ir.Table) -> ir.Table:
+        # PostgreSQL writes columns out wherever they are named, but for subqueries with a limit.
+        return expression.limit(_EVERY)
+
     def _created(self, unique: str, expression: ir.Table) -> ir.Table:
         schema = expression.schema()
         query = self.con.compiler.to_sqlglot(expression).subquery("told", copy=False)
@@ -207,6 +211,8 @@ class Postgres(Engine):
             raise Refused(_said(error)) from None
 
 
+#: More rows than there are.
+_EVERY = 2**62
 _C = sg.to_identifier("C", quoted=True)
 
 

@@ -15,7 +15,7 @@ from retinue.warehouse.metrics import feeds, given
 from retinue.warehouse.metrics import kinds as metrics
 from retinue.warehouse.metrics.feeds import Feed
 from retinue.warehouse.quality.findings import Findings, Path
-from retinue.warehouse.scores import score as scores
+from retinue.warehouse.scores.sheets import placed
 
 _FEW_DAYS = 10
 _PATIENCE = 3
@@ -103,7 +103,7 @@ def _limits(found: Findings, usable: Mapping[str, MetricBase]) -> dict[str, tupl
     project = found.project
     reads = given.reads(usable, project)
     limits: dict[str, tuple[int, Path]] = {}
-    for one in scores.placed(project.formulas):
+    for one in placed(project.formulas):
         if one.measure.max_age is None or one.metric not in usable:
             continue
         card = project.formulas[one.formula].scorecard.scorecard

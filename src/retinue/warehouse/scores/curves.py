@@ -1,8 +1,11 @@
-"""Curves compiled to segments: one row per stretch of values, scored by one range join.
+"""Curves compiled to segments: one stretch of values each.
 
 A segment covers the values in [lo, hi) and gives points on a straight line from `points_lo`
 at lo to `points_hi` at hi. The segments of a curve do not overlap and leave no gap, so each
 value meets exactly one. A single value with points of its own is the segment [v, next(v)).
+Declared curves have few segments and are branches of an expression; those of cohorts have some
+hundred, and there is one for each cohort and quarter: they are rows of a table, met by a range
+join.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis import _
@@ -16,7 +17,7 @@ from retinue.warehouse.engine import Engine
 from retinue.warehouse.metrics.kinds import OK, Metrics
 from retinue.warehouse.scores.cohorts import Ranks, compile_cohort, ranks
 from retinue.warehouse.scores.curves import Segment, compile_curve, segments_table
-from retinue.warehouse.scores.score import Placed, cohort_column
+from retinue.warehouse.scores.sheets import Placed, cohort_column
 from retinue.warehouse.spine import Spine
 
 #: (formula, number of the measure) of a cohort curve, its quarter and its cohort.
@@ -25,18 +26,72 @@ Key = tuple[int, int, date, str]
 
 @dataclass(frozen=True)
 class Curves:
-    """Curves as the range join wants them.
+    """The curves of some rows.
 
-    `fixed` maps (formula, number) to a declared curve; `relative` has, per cohort column, a
-    table of formula, number, reference, cohort, cohort_curve; `segments` has curve, lo, hi,
-    points_lo, points_hi. `compiled` tells which cohort curve has which number.
+    `fixed` maps (formula, number) to a declared curve. `relative` maps a formula and a cohort
+    column to a table of reference, cohort, and the curve `c{number}` of each measure; `segments`
+    has those curves as rows, `compiled` says which cohort has which, and `shapes` what it is.
     """
 
-    fixed: dict[tuple[int, int], int]
-    relative: dict[str, ir.Table]
+    fixed: dict[tuple[int, int], tuple[Segment, ...]]
+    relative: dict[tuple[int, str], ir.Table]
     segments: ir.Table
     compiled: dict[Key, int]
     shapes: dict[int, tuple[Segment, ...]]
+
+    def ranked(
+        self, engine: Engine, rows: ir.Table, measures: Sequence[Placed], columns: Sequence[int]
+    ) -> ir.Table | None:
+        """The curves `c{k}` and points `r{k}` of the cohort measures of one formula, by ix and pos.
+
+        The k-th measure has the value `v{n}` of `rows`, n being `columns[k]`. Each different value
+        of a curve meets its segments once.
+        """
+        mine = {k: one for k, one in enumerate(measures) if one.measure.curve == "cohort"}
+        if not mine:
+            return None
+        formula = measures[0].formula
+        found = rows.filter(rows.formula == formula)
+        for column in sorted({cohort_column(one.measure) for one in mine.values()}):
+            lookup = self.relative[(formula, column)].rename({column: "cohort"})
+            found = found.left_join(lookup, ["reference", column]).drop("reference_right", f"{column}_right")
+        placed = engine.store(
+            "placed",
+            found.select(
+                "ix",
+                "pos",
+                **{f"v{k}": found[f"v{columns[k]}"] for k in mine},
+                **{f"c{k}": found[f"c{one.number}"] for k, one in mine.items()},
+            ),
+        )
+        pairs = [placed.select(curve=placed[f"c{k}"], value=placed[f"v{k}"]) for k in mine]
+        union = pairs[0].view() if len(pairs) == 1 else ibis.union(*pairs)
+        different = engine.store(
+            "different", union.filter(union.curve.notnull() & union.value.notnull()).distinct()
+        )
+        points = engine.store("points", _met(different, self.segments))
+        told = placed
+        for k in mine:
+            own = points.rename({f"c{k}": "curve", f"v{k}": "value", f"r{k}": "points"})
+            told = told.left_join(own, [f"c{k}", f"v{k}"]).drop(f"c{k}_right", f"v{k}_right")
+        ranked = engine.store("ranked", told.drop(*(f"v{k}" for k in mine)))
+        engine.drop(placed, different, points)
+        return ranked
+
+
+def _met(different: ir.Table, segments: ir.Table) -> ir.Table:
+    """The points of different values: curve, value, points."""
+    met = different.join(
+        segments,
+        [
+            different.curve == segments.curve,
+            different.value >= segments.lo,
+            different.value < segments.hi,
+        ],
+    )
+    rise = met.points_hi - met.points_lo
+    points = met.points_lo + rise * ((met.value - met.lo) / (met.hi - met.lo))
+    return met.select("curve", "value", points=ibis.ifelse(rise == 0, met.points_lo, points))
 
 
 @dataclass(frozen=True)
@@ -51,26 +106,27 @@ class References:
     numbers: Mapping[tuple[int, int], int]
     levels: Mapping[tuple[int, str], list[dict[tuple[date, str], Ranks]]]
 
-    def curves(self, engine: Engine, rows: ir.Table) -> Curves:
-        """The curves that `rows` (formula, reference, cohort columns) are scored with."""
-        fixed: dict[tuple[int, int], int] = {}
+    def curves(self, engine: Engine, rows: ir.Table, formulas: Collection[int]) -> Curves:
+        """The curves that `rows` (formula, reference, cohort columns) of `formulas` are scored with."""
+        fixed: dict[tuple[int, int], tuple[Segment, ...]] = {}
         shapes: dict[int, tuple[Segment, ...]] = {}
         compiled: dict[Key, int] = {}
-        columns: dict[str, list[Key]] = {}
-        for one in self.placed:
-            if one.measure.curve != "cohort":
-                fixed[(one.formula, one.number)] = len(shapes)
-                shapes[len(shapes)] = compile_curve(one.measure.curve)
-                continue
-            keys = columns.setdefault(cohort_column(one.measure), [])
-            for reference, path in _cohorts_of(engine, rows, one):
-                segments = self._compile(one, reference, path)
-                if segments is not None:
-                    key = (one.formula, one.number, reference, path[-1])
-                    keys.append(key)
-                    compiled[key] = len(shapes)
-                    shapes[len(shapes)] = segments
-        relative = {column: engine.memory(_lookup(keys, compiled)) for column, keys in columns.items()}
+        together: dict[tuple[int, str], list[Placed]] = {}
+        for one in (one for one in self.placed if one.formula in formulas):
+            if one.measure.curve == "cohort":
+                together.setdefault((one.formula, cohort_column(one.measure)), []).append(one)
+            else:
+                fixed[(one.formula, one.number)] = compile_curve(one.measure.curve)
+        relative: dict[tuple[int, str], ir.Table] = {}
+        for where, measures in together.items():
+            met = _cohorts_of(engine, rows, measures[0])
+            for one in measures:
+                for reference, path in met:
+                    segments = self._compile(one, reference, path)
+                    if segments is not None:
+                        compiled[(one.formula, one.number, reference, path[-1])] = len(shapes)
+                        shapes[len(shapes)] = segments
+            relative[where] = engine.memory(_lookup(measures, met, compiled))
         return Curves(fixed, relative, engine.memory(segments_table(shapes)), compiled, shapes)
 
     def _compile(self, one: Placed, reference: date, path: Sequence[str]) -> tuple[Segment, ...] | None:
@@ -84,14 +140,20 @@ class References:
         )
 
 
-def _lookup(keys: Sequence[Key], compiled: Mapping[Key, int]) -> pa.Table:
+def _lookup(
+    measures: Sequence[Placed], met: Sequence[tuple[date, Sequence[str]]], compiled: Mapping[Key, int]
+) -> pa.Table:
+    numbers = {
+        f"c{one.number}": pa.array(
+            [compiled.get((one.formula, one.number, quarter, path[-1])) for quarter, path in met], pa.int32()
+        )
+        for one in measures
+    }
     return pa.table(
         {
-            "formula": pa.array([key[0] for key in keys], pa.int8()),
-            "number": pa.array([key[1] for key in keys], pa.int16()),
-            "reference": pa.array([key[2] for key in keys], pa.date32()),
-            "cohort": pa.array([key[3] for key in keys], pa.string()),
-            "cohort_curve": pa.array([compiled[key] for key in keys], pa.int32()),
+            "reference": pa.array([quarter for quarter, _ in met], pa.date32()),
+            "cohort": pa.array([path[-1] for _, path in met], pa.string()),
+            **numbers,
         }
     )
 
@@ -161,8 +223,8 @@ def published(curves: Sequence[Curves], formulas: Sequence[Formula], placed: Seq
     named = {(one.formula, one.number): one for one in placed}
     rows: dict[tuple[str, str, str, date | None], tuple[Segment, ...]] = {}
     for part in curves:
-        for (f, number), curve in part.fixed.items():
-            rows[(formulas[f].fingerprint, named[(f, number)].metric, "", None)] = part.shapes[curve]
+        for (f, number), declared in part.fixed.items():
+            rows[(formulas[f].fingerprint, named[(f, number)].metric, "", None)] = declared
         for (f, number, reference, cohort), curve in part.compiled.items():
             metric = named[(f, number)].metric
             rows[(formulas[f].fingerprint, metric, cohort, reference)] = part.shapes[curve]
