@@ -251,15 +251,22 @@ def _described(
     Not stored: to work it out again is cheaper than to write it down and read it.
     """
     rules = {name for f in formulas for name in condition_names(f.scorecard)}
+    rules |= stage_names(project.settings.stages)
     applied = {name for card in project.scorecards for name in attributes_of(card)}
-    keep = {
-        f"a_{name}"
-        for name in (rules | applied | stage_names(project.settings.stages) | {"arr", "renews_on"})
-    }
-    # Ibis pays for every column of every step.
-    looked_at = (rules | stage_names(project.settings.stages)) & set(project.metrics) | set(ids.values())
+    cohorts = {part for one in placed for part in one.measure.cohort}
+    of_accounts = rules | applied | {part for part in cohorts if isinstance(part, str)}
+    wanted = []
+    if "tenure" in rules | cohorts or any(not isinstance(part, str) for part in cohorts):
+        wanted.append("tenure")
+    if "days_to_renewal" in rules:
+        of_accounts.add("renews_on")
+    if any(isinstance(metric, kinds.Children) for f in formulas for metric in f.metrics.values()):
+        wanted.append("parent")
+        of_accounts.add("arr")
+    wanted += [c for c in around.columns if c.startswith("a_") and c[2:] in of_accounts]
+    # Ibis pays for every column of every step, and the engine for every join.
+    looked_at = rules & set(project.metrics) | set(ids.values())
     used = [n for name, n in values.number.items() if name in looked_at]
-    wanted = ["tenure", "parent", *(c for c in around.columns if c in keep)]
     missing = [column for column in wanted if column not in values.table.columns]
     table = values.table.select(
         "ix",

@@ -132,7 +132,8 @@ def _as_facts(history: ir.Table, *, even_empty: bool) -> ir.Table:
 def names_of(context: ir.Table, metrics: Metrics, ids: Mapping[str, str]) -> dict[str, ir.Value]:
     """What conditions may name, as expressions over `context` joined with the metrics.
 
-    `ids` maps the names of metrics to those of `metrics`. Metrics that are not ok are null.
+    `ids` maps the names of metrics to those of `metrics`. Metrics that are not ok are null. Only
+    what `context` has columns for can be named.
     """
     attributes = attributes_of(context)
     values = {
@@ -144,12 +145,9 @@ def names_of(context: ir.Table, metrics: Metrics, ids: Mapping[str, str]) -> dic
         for name, one in ids.items()
         if one in metrics.number
     }
-    built_in: dict[str, ir.Value] = {
-        "tenure": context.tenure,
-        "days_to_renewal": days_between(attributes["renews_on"], context.as_of),
-    }
-    if "stage" in context.columns:
-        built_in["stage"] = context.stage
+    built_in = {name: context[name] for name in ("tenure", "stage") if name in context.columns}
+    if "renews_on" in attributes:
+        built_in["days_to_renewal"] = days_between(attributes["renews_on"], context.as_of)
     return {**attributes, **values, **built_in}
 
 
