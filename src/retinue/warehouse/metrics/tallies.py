@@ -132,6 +132,17 @@ def amount(
     )
 
 
+def _total(
+    rows: ir.Table, column: str | None, where: conditions.Condition | None, values: bool
+) -> ir.NumericValue:
+    """The sum of `amount`; what is counted is counted, which is cheaper than adding ones."""
+    holding = None if where is None else where_holds(rows, where)
+    if column is None:
+        return rows.count(where=holding).cast("int64")
+    number = rows[f"n_{column}"]
+    return number.count(where=holding).cast("int64") if values else whole(number.sum(where=holding))
+
+
 def whole(expression: ir.NumericValue) -> ir.NumericValue:
     """A sum in the narrowest exact type: int64 for whole numbers, else a decimal."""
     kind = expression.type()
@@ -184,14 +195,9 @@ def _daily(
         else:
             key = (None, series.where, False)
         of[series] = amounts.setdefault(key, f"s{len(amounts)}")
-    rows = facts.select(
-        "ix",
-        "day",
-        seen=_visible(facts, clocks),
-        **{name: amount(facts, c, where, values=v) for (c, where, v), name in amounts.items()},
-    )
+    rows = facts.mutate(seen=_visible(facts, clocks))
     rows = _still_seen(rows, spine, [getattr(series, "frame", None) for series in of])
-    sums = {name: whole(rows[name].sum()) for name in amounts.values()}
+    sums = {name: _total(rows, *key) for key, name in amounts.items()}
     return Daily(engine.store("daily", rows.group_by("ix", "day", "seen").agg(**sums)), of)
 
 
