@@ -115,8 +115,8 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
     loaded = facts.load(engine, project, needed, asked.observed, keeping.read if keeping else None)
     known = feeds.known(engine, loaded.sources, keeping.feeds() if keeping else None)
     placed = tuple(placed_of(formulas))
-    relative = bool(_compared(placed, ids, declared))
-    quarters = references.quarters(asked.dates, _of_the_living(engine, loaded, asked)) if relative else ()
+    compared = _compared(placed, ids, declared)
+    quarters = references.quarters(asked.dates, _of_the_living(engine, loaded, asked)) if compared else ()
     sundays = [day for quarter in quarters for day in references.reference_days(quarter)]
     feeds_of = {name: metrics.feeds_of(name, declared, reads) for name in declared}
     limits = feed_limits(placed, ids, feeds_of)
@@ -128,11 +128,8 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
     grid = spine.build(engine, loaded.accounts, [*asked.dates, *sundays, *deaths.looks()])
     around = context.attributes(engine, grid, loaded, project, asked.observed_on)
     ready = given.tables(engine, project, grid, loaded, declared, asked.pulses)
-    past = (
-        keeping.past(grid, loaded.accounts, _compared(placed, ids, declared), {*sundays, *deaths.looks()})
-        if keeping
-        else None
-    )
+    looked_at = {*sundays, *deaths.looks()}
+    past = keeping.past(grid, loaded.accounts, compared, looked_at) if keeping else None
     values = metrics.compute(engine, grid, declared, loaded.sources, known, around, ready, past)
     values = replace(values, feeds={name: feeds_of[name] for name in values.number})
     if keeping is not None:

@@ -94,16 +94,6 @@ class Engine:
             if self.stored.pop(name, None) is not None:
                 self._dropped(name)
 
-    @contextmanager
-    def passing(self, *kept: list[ir.Table]) -> Iterator[None]:
-        """Give back, at the end, what was stored meanwhile, except the tables in the lists."""
-        before = set(self.stored)
-        yield
-        names = {table.op().name for tables in kept for table in tables}
-        for name in [n for n in self.stored if n not in before and n not in names]:
-            del self.stored[name]
-            self._dropped(name)
-
     def memory(self, table: pa.Table) -> ir.Table:
         """A table of this process as a table of the engine."""
         return self._received(self._unique("memory"), table.to_reader())
@@ -115,6 +105,10 @@ class Engine:
             self._told(told, ready)
         told.rows = table.num_rows
         return table
+
+    def count(self, table: ir.Table) -> int:
+        """How many rows a table has."""
+        return int(self.arrow(table.aggregate(n=table.count()))["n"][0].as_py())
 
     def stream(self, expression: ir.Table) -> pa.RecordBatchReader:
         """Rows as they are asked for, in memory that does not grow with them.

@@ -33,11 +33,8 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     ix, account_id, as_of, formula (null where no scorecard applies), status, base, adjustment,
     computed, coverage, cap, cap_level, reference, held, weakest_component.
     """
-    told = computed.scored.scores.select(
-        "ix",
-        "as_of",
+    shared = [
         "formula",
-        "status",
         "base",
         "adjustment",
         "computed",
@@ -45,9 +42,9 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
         "cap",
         "cap_level",
         "reference",
-        "weakest",
-        held="dead",
-    )
+        "status",
+    ]
+    told = computed.scored.scores.select("ix", "as_of", *shared, "weakest", held="dead")
     if computed.uncovered is not None:
         schema = told.schema()
         none = {name: ibis.null(kind) for name, kind in schema.items()}
@@ -59,24 +56,7 @@ def snapshots(engine: Engine, computed: Computed) -> pa.Table:
     parts = pa.array(component_names(computed.measures), pa.string())
     numbers = numbers.append_column("account_id", accounts.take(numbers["ix"].combine_chunks()))
     numbers = numbers.append_column("weakest_component", parts.take(numbers["weakest"].combine_chunks()))
-    return numbers.select(
-        [
-            "ix",
-            "account_id",
-            "as_of",
-            "formula",
-            "base",
-            "adjustment",
-            "computed",
-            "coverage",
-            "cap",
-            "cap_level",
-            "reference",
-            "status",
-            "held",
-            "weakest_component",
-        ]
-    )
+    return numbers.select(["ix", "account_id", "as_of", *shared, "held", "weakest_component"])
 
 
 @dataclass(frozen=True)

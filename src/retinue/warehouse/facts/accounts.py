@@ -133,11 +133,11 @@ def _day(
 ) -> ir.Value:
     if column is None:
         return ibis.null("date")
-    time = clocks.read(table, Clock(column=column.column), name, _zones(project))
+    time = clocks.read(table, Clock(column=column.column), name, clocks.Zones.of(project.settings))
     wrong[name] = time.wrong
     if column.or_earlier is None:
         return time.day
-    other = clocks.read(table, Clock(column=column.or_earlier), name, _zones(project))
+    other = clocks.read(table, Clock(column=column.or_earlier), name, clocks.Zones.of(project.settings))
     wrong[name] = time.wrong | other.wrong
     # Engines differ in what `least` makes of an empty one.
     return ibis.least(ibis.coalesce(time.day, other.day), ibis.coalesce(other.day, time.day))
@@ -149,16 +149,11 @@ def _end_known(
     """The day on which it was known that an account ended."""
     if column is None or column.known_at is None:
         return ended
-    told = clocks.read(table, column.known_at, "known_at of ended_on", _zones(project))
+    told = clocks.read(table, column.known_at, "known_at of ended_on", clocks.Zones.of(project.settings))
     wrong["known_at of ended_on"] = told.wrong
     return ibis.ifelse(
         ended.isnull() | told.known.isnull(), ibis.null("date"), ibis.greatest(ended, told.known)
     )
-
-
-def _zones(project: Project) -> clocks.Zones:
-    settings = project.settings
-    return clocks.Zones(settings.timezone, settings.timezone, settings.day_closes)
 
 
 def _in_home_currency(
@@ -178,7 +173,7 @@ def _in_home_currency(
         last = ibis.date(rates.last.isoformat())
         rated = rates.lookup(table.mutate(**{amount: number}), currency, last, "rate")
         lost = rated.filter(rated[amount].notnull() & rated.rate.isnull())
-        count = engine.arrow(lost.aggregate(n=lost.count()))["n"][0].as_py()
+        count = engine.count(lost)
         if count:
             problems.append(
                 Problem(
@@ -291,13 +286,13 @@ def _derived(engine: Engine, project: Project, rates: money.Rates) -> _Staged:
         if attribute == "parent":
             out["a_parent"] = value
     table = engine.store("accounts_first", both.select(**out))
-    count = engine.arrow(table.aggregate(n=table.count()))["n"][0].as_py()
+    count = engine.count(table)
     return _Staged(table, found.place, [], Counts(count, count, 0), [])
 
 
 def _with_parents(engine: Engine, table: ir.Table, place: Place) -> tuple[ir.Table, list[Problem]]:
     """`parent` as the ix of the parent; unknown ones and those of a circle are cut."""
-    keyed = engine.arrow(table.filter(table.parent.notnull()).aggregate(n=ibis._.count()))["n"][0].as_py()
+    keyed = engine.count(table.filter(table.parent.notnull()))
     if not keyed:
         return table.drop("parent").mutate(parent=ibis.null("int32")), []
     known = table.select(parent_key="account_id", parent_ix="ix")

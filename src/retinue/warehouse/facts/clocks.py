@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Self, cast
 
 import ibis
 import ibis.expr.types as ir
 
 from retinue.errors import SourceError
+from retinue.project.project import Settings
 from retinue.project.sources import Clock
 from retinue.warehouse.functions import instant, local, parse_time
 from retinue.warehouse.reading.raw import Raw
@@ -35,6 +36,11 @@ class Zones:
     table: str
     project: str
     closes: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings, table: str | None = None) -> Self:
+        """Those of a project's table, which has the project's timezone if it names none."""
+        return cls(table or settings.timezone, settings.timezone, settings.day_closes)
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,7 @@ def _declared(
     declared = project.settings.accounts
     what = f"history of {name}"
     table = raw.read(engine, Table(table=history.table, database=history.database), project.root, what)
-    settings = project.settings
-    zones = clocks.Zones(settings.timezone, settings.timezone, settings.day_closes)
+    zones = clocks.Zones.of(project.settings)
     start = clocks.read(table, history.valid_from, "valid_from", zones)
     known: ir.Value = start.day
     if history.known_at is not None:

@@ -62,7 +62,7 @@ def load(engine: Engine, project: Project) -> Rates:
         return Rates(home, None, date.max)
     place = Table(table=declared.table, database=declared.database)
     found = tables.read(engine, place, project.root, "rates")
-    zones = clocks.Zones(project.settings.timezone, project.settings.timezone, project.settings.day_closes)
+    zones = clocks.Zones.of(project.settings)
     start = clocks.read(found, declared.valid_from, "valid_from", zones)
     rate = values.number(found, "rate", Column(column=declared.rate, scale=9))
     currency = values.key(found.column(declared.currency, "currency")).upper()

@@ -67,8 +67,7 @@ class _Typing:
 
     @property
     def zones(self) -> clocks.Zones:
-        settings = self.project.settings
-        return clocks.Zones(self.source.timezone or settings.timezone, settings.timezone, settings.day_closes)
+        return clocks.Zones.of(self.project.settings, self.source.timezone)
 
 
 def typed(

@@ -203,7 +203,7 @@ class Loading:
         lost = len(broken)
         if bad:
             kept = engine.store("rejected", self._shown(ibis.union(*bad) if len(bad) > 1 else bad[0]))
-            lost += engine.arrow(kept.aggregate(n=kept.count()))["n"][0].as_py()
+            lost += engine.count(kept)
             rejected.append(kept)
         read += len(broken)
         return Loaded(
@@ -230,7 +230,7 @@ class Loading:
         if self.before is None:
             return sound, None
         met = self.engine.store("met", sound.semi_join(self.before, "u").select("u").distinct())
-        if not self.engine.arrow(met.aggregate(n=met.count()))["n"][0].as_py():
+        if not self.engine.count(met):
             return sound, None
         numbered = replace(self.table, table=self.table.numbered())
         keyed = numbered.table.mutate(**{" key": unique_key(numbered, self.source)})
@@ -268,7 +268,7 @@ class Loading:
         """
         counted = sound.filter(sound.u.notnull()).group_by("u").aggregate(n=ibis._.count())
         repeated = self.engine.store("repeated", counted.filter(counted.n > 1).select(repeated=counted.u))
-        if not self.engine.arrow(repeated.aggregate(n=repeated.count()))["n"][0].as_py():
+        if not self.engine.count(repeated):
             return sound.drop("u"), None
         numbered = replace(self.table, table=self.table.numbered())
         keyed = numbered.table.mutate(**{" key": unique_key(numbered, self.source)})

@@ -124,9 +124,7 @@ class KeptSource:
 
     def _known(self, table: Raw) -> clocks.Time:
         assert self.source.known_at is not None
-        settings = self.project.settings
-        zone = self.source.timezone or settings.timezone
-        zones = clocks.Zones(zone, settings.timezone, settings.day_closes)
+        zones = clocks.Zones.of(self.project.settings, self.source.timezone)
         return clocks.read(table, self.source.known_at, "known_at", zones)
 
     def _counted(self, table: Raw, then: date | None = None) -> dict[str, int]:
@@ -211,16 +209,13 @@ class KeptSource:
         met = met.left_join(ids, met.ix == ids.told_ix).select("code", "key", "account_id", "ix", "told_id")
         stored = self.engine.store("codes", met)
         gone = stored.filter(stored.account_id.notnull() & ~stored.account_id.identical_to(stored.told_id))
-        if self._count(gone):
+        if self.engine.count(gone):
             raise Rebuild("accounts are gone that rows belong to")
-        if self.source.unique and self._count(
+        if self.source.unique and self.engine.count(
             stored.filter(stored.account_id.isnull() & stored.ix.notnull())
         ):
             raise Rebuild("rows without an account have found one")
         return stored
-
-    def _count(self, table: ir.Table) -> int:
-        return int(self.engine.arrow(table.aggregate(n=table.count()))["n"][0].as_py())
 
     def _new(self, state: State) -> tuple[Raw | None, tuple[Stamp, ...], int]:
         """The table of what is new (None: nothing), the files as they are, and rows counted."""
@@ -274,7 +269,7 @@ class KeptSource:
         loaded, _problems = self._load(table, before)
         if loaded.again is not None and before is not None:
             met = loaded.again.select("u", copied="visible").join(before, "u")
-            if self._count(met.filter(met.copied <= met.visible)):
+            if self.engine.count(met.filter(met.copied <= met.visible)):
                 raise Rebuild("a copy was known before the row that was read")
         return loaded
 
@@ -285,7 +280,7 @@ class KeptSource:
             return 0, []
         alive = people.filter(people.ix.notnull()).select(lost="key")
         still = self.engine.store("rejected", found.anti_join(alive, "lost").select(*REJECTED.names))
-        return self._count(still), [still]
+        return self.engine.count(still), [still]
 
     def _earlier(self, state: State, people: ir.Table) -> Earlier:
         feed = self._part(state, "feed")

@@ -186,11 +186,6 @@ def _state(*branches: tuple[ir.BooleanValue, int], else_: int = MISSING) -> ir.I
     return ibis.cases(*branches, else_=else_).cast("int8")
 
 
-def state_name(state: ir.IntegerValue) -> ir.StringValue:
-    """The name of a state in published tables."""
-    return ibis.cases(*((state == code, name) for code, name in enumerate(STATES)))
-
-
 def _given(value: ir.Value, exists: ir.BooleanValue) -> _Answer:
     """`value` where it exists, missing elsewhere."""
     number = value.cast("float64")

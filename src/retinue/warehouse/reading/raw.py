@@ -273,7 +273,7 @@ def _numbered_parts(engine: Engine, parts: list[_Part], names: list[str]) -> tup
             table = _making_room(engine, table, [n for n, _, _ in wrong])
         tables.append(table.mutate(**{ROW: table[ROW] + before}))
         if len(parts) > 1:
-            before += engine.arrow(part.table.aggregate(n=part.table.count()))["n"][0].as_py() + len(wrong)
+            before += engine.count(part.table) + len(wrong)
     return _stacked(tables, [*names, ROW]), broken
 
 

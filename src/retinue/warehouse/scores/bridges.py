@@ -98,7 +98,7 @@ def find(
             old_fingerprint=ibis.coalesce(named.fingerprint, named.last_fingerprint),
         ),
     )
-    if not engine.arrow(links.aggregate(n=links.count()))["n"][0].as_py():
+    if not engine.count(links):
         return None
     again = (
         rows.drop("formula", "reference")
