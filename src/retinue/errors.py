@@ -4,6 +4,7 @@
     ├── ProjectError             the declarations have problems (carries all of them)
     ├── SourceError              a table cannot be read
     ├── RunError                 a run cannot go on; the published run stays current
+    ├── TrialError               a score cannot be tried on these data, or the trial would deceive
     ├── StoreError               the store cannot be opened, locked or migrated
     └── NotFound                 an account, date or run that is not there
 
@@ -75,6 +76,10 @@ class SourceError(RetinueError):
 
 class RunError(RetinueError):
     """A run stopped; what was published before is still current."""
+
+
+class TrialError(RetinueError):
+    """A score cannot be tried on these data, or the trial would deceive."""
 
 
 class StoreError(RetinueError):
