@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJ
 from retinue.errors import Place
 from retinue.project.declaration import Declaration
 from retinue.project.metrics import AnyMetric, Children, Sql
+from retinue.project.outcomes import OutcomeRule, Validation
 from retinue.project.references import ROLL_UP, metrics_of
 from retinue.project.scorecards import Component, Measure, Points, Scorecard, Stage
 from retinue.project.sources import Accounts, Clock, People, Rates, Source, Timezone
@@ -70,6 +71,8 @@ class Settings(Declaration):
     scorecards: tuple[str, ...] = ()
     tenure_buckets: tuple[int, ...] = TENURE_BUCKETS
     grades: dict[str, float] = {}
+    outcomes: dict[str, OutcomeRule] = {}
+    validation: Validation = Validation()
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Formula:
 
 def _scoring_part(told: dict[str, Any]) -> dict[str, Any]:
     """A formula without the words that only change what is shown."""
-    card = _without(told["scorecard"], "label", "description")
+    card = _without(told["scorecard"], "label", "description", "fitted")
     components = {}
     for name, component in card["components"].items():
         measures = {k: _without(m, "advice") for k, m in component["measures"].items()}

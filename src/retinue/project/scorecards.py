@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from retinue.project.declaration import Declaration, Length, Span, When
+from retinue.project.declaration import Day, Declaration, Length, Span, When
 
 Knots = tuple[tuple[float, float], ...]
 BANDS = ("at_risk", "watch", "healthy")
@@ -168,6 +168,16 @@ Values = Annotated[
 ]
 
 
+class Fitted(Declaration):
+    """Weights or edges were learned from what was known until this day, from so many events.
+
+    Validation counts only later dates: what was learned from proves nothing.
+    """
+
+    until: Day
+    events: int | None = Field(default=None, ge=0)
+
+
 class Scorecard(Declaration):
     """How accounts are scored. The first whose `applies_to` matches an account is its own."""
 
@@ -186,6 +196,7 @@ class Scorecard(Declaration):
     }
     stability: Stability = Stability()
     min_coverage: float = Field(default=0.5, ge=0, le=1)
+    fitted: Fitted | None = None
 
     @field_validator("bands", mode="after")
     @classmethod
