@@ -1,0 +1,1 @@
+"""What history proposes about a scorecard: weights, curves, thresholds, stability. Never applied here."""

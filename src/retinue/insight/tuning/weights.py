@@ -1,0 +1,406 @@
+"""Weights from outcomes: a logistic model of the score with the declared weights as its prior.
+
+    logit P(outcome within the horizon) = a - b (s / 10 - 5)
+    s = sum_i w_i m_i s_i / sum_i w_i m_i       m: presence and freshness of measure i
+    w = softmax(log w0 + theta)                 w0: the declared weights
+
+with log b ~ N(log 0.4, 1), and a Dirichlet prior on w whose mode in theta is w0: the log prior is
+kappa sum w0 log w = -kappa KL(w0 || w) + const. Kappa counts, roughly, events' worth of trust in
+the declared weights.
+
+Rows of one group (an account with its children) are not independent. The log-likelihood is divided
+by a design effect, the mean of tr(I^-1 J) with I the information of independent rows and J that of
+groups: the magnitude adjustment of composite likelihoods (Pauli, Racugno & Ventura 2011, Statistica
+Sinica 21; Ribatet, Cooley & Davison 2012, Statistica Sinica 22). Repeating every row changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from retinue.errors import TrialError
+from retinue.insight.replay import Floats, Ints
+from retinue.insight.tuning.evidence import Evidence, by_group, folds
+
+SLOPE = 0.4
+"""Prior median of b: ten points of score multiply the odds by exp(-0.4)."""
+KAPPA = 10.0
+KAPPAS = (1.0, 3.0, 10.0, 30.0, 100.0)
+MANY = 100
+"""From as many events on kappa is chosen by cross-validation, below it is KAPPA."""
+DRAWS = 2000
+MOST_PRODUCTS = 12_000_000
+"""Rows times draws; where there are more rows, fewer draws."""
+PARTS = 5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The mode of the posterior, and its curvature there.
+
+    `covariance` is of (a, log b, phi), where theta = basis @ phi: theta is only known up to a
+    constant, so phi has one number less.
+    """
+
+    intercept: float
+    slope: float
+    weights: Floats
+    declared: Floats
+    kappa: float
+    design_effect: float
+    covariance: Floats
+
+    def logit(self, base: Floats) -> Floats:
+        return np.asarray(self.intercept - self.slope * (base / 10 - 5))
+
+
+def fit(evidence: Evidence, kappa: float = KAPPA, design_effect: float | None = None) -> Fit:
+    """The weights that history and the declared weights together speak for.
+
+    Without an outcome, or with nothing but outcomes, exactly the declared weights.
+    """
+    k = len(evidence.names)
+    happened = float(evidence.event.mean()) if len(evidence) else 0.0
+    if not 0 < happened < 1:
+        rate = np.log((happened + 1e-9) / (1 - happened + 1e-9))
+        none = np.zeros((k + 1, k + 1))
+        return Fit(float(rate), SLOPE, evidence.declared, evidence.declared, kappa, 1.0, none)
+    found = _mode(evidence, kappa, evidence.repeats if design_effect is None else design_effect)
+    if design_effect is None:
+        effect = max(_design_effect(evidence, found), evidence.repeats)
+        found = _mode(evidence, kappa, effect, start=found)
+    return found
+
+
+def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: float) -> tuple[float, Floats]:
+    """Minus the log posterior of (a, log b, phi), and its gradient."""
+    model = _Model.of(parameters, evidence)
+    residual = evidence.event - model.chance
+    likelihood = float(np.sum(np.where(evidence.event, model.logit, 0.0) - np.logaddexp(0.0, model.logit)))
+    w0 = evidence.declared
+    away = parameters[1] - np.log(SLOPE)
+    value = -likelihood / effect - kappa * float(w0 @ (model.log_weights - _log(w0))) + 0.5 * away**2
+    gradient = -(model.jacobian.T @ residual) / effect
+    gradient[1] += away
+    gradient[2:] -= kappa * (w0 - model.weights) @ _basis(len(w0))
+    return value, gradient
+
+
+def interval(evidence: Evidence, found: Fit, level: float = 0.9, seed: int = 0) -> tuple[Floats, Floats]:
+    """Lower and upper end for each weight, given the prior; `found` is fitted on `evidence`.
+
+    Draws of a Student t with 5 degrees of freedom around the mode, with the covariance of the Laplace
+    approximation, weighed by the posterior itself (importance sampling). Where a weight is near 0,
+    theta runs off to minus infinity, and the Laplace approximation alone has an upper end near 1.
+    """
+    if not found.covariance.any():
+        return found.weights, found.weights
+    weights, mass = _draws(evidence, found, seed)
+    tail = (1.0 - level) / 2
+    ends = [_quantile(weights, mass, part) for part in (tail, 1 - tail)]
+    return np.minimum(ends[0], found.weights), np.maximum(ends[1], found.weights)
+
+
+def _draws(evidence: Evidence, found: Fit, seed: int) -> tuple[Floats, Floats]:
+    """([draws, weights], mass of each draw)."""
+    k, freedom = len(found.weights), 5
+    count = int(np.clip(MOST_PRODUCTS * evidence.repeats / max(len(evidence), 1), DRAWS // 4, DRAWS))
+    values, vectors = np.linalg.eigh(found.covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    random = np.random.default_rng(seed)
+    noise = random.standard_normal((count, k + 1))
+    noise /= np.sqrt(random.chisquare(freedom, (count, 1)) / freedom)
+    drawn = _parameters(found) + noise @ root.T
+    proposal = -(freedom + k + 1) / 2 * np.log1p((noise**2).sum(axis=1) / freedom)
+    log_weights = _log_softmax(_log(found.declared) + drawn[:, 2:] @ _basis(k).T)
+    weights = np.exp(log_weights)
+
+    away = drawn[:, 1] - np.log(SLOPE)
+    target = found.kappa * (log_weights @ found.declared) - 0.5 * away**2
+    total = evidence.presence * evidence.points
+    struck = evidence.event.astype(float)
+    for part in np.array_split(np.arange(count), max(1, count // 50)):
+        base = (total @ weights[part].T) / np.maximum(evidence.presence @ weights[part].T, 1e-300)
+        logit = drawn[part, 0] - np.exp(drawn[part, 1]) * (base / 10 - 5)
+        target[part] += (struck @ logit - np.logaddexp(0.0, logit).sum(axis=0)) / found.design_effect
+    mass = np.exp(target - proposal - (target - proposal).max())
+    return weights, mass / mass.sum()
+
+
+def _quantile(values: Floats, mass: Floats, part: float) -> Floats:
+    order = np.argsort(values, axis=0)
+    reached = np.cumsum(mass[order], axis=0)
+    at = np.minimum((reached < part).sum(axis=0), len(values) - 1)
+    return np.asarray(np.take_along_axis(values, np.take_along_axis(order, at[None, :], 0), 0)[0])
+
+
+def _parameters(found: Fit) -> Floats:
+    phi = (_log(found.weights) - _log(found.declared)) @ _basis(len(found.weights))
+    return np.concatenate([[found.intercept, np.log(found.slope)], phi])
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The model at one point: `jacobian` [rows, parameters] is of the logit."""
+
+    weights: Floats
+    log_weights: Floats
+    logit: Floats
+    chance: Floats
+    jacobian: Floats
+
+    @classmethod
+    def of(cls, parameters: Floats, evidence: Evidence) -> _Model:
+        basis = _basis(len(evidence.declared))
+        log_weights = _log_softmax(_log(evidence.declared) + basis @ parameters[2:])
+        weights = np.exp(log_weights)
+        mass = evidence.presence @ weights
+        safe = np.where(mass > 0, mass, 1.0)
+        score = evidence.base(weights)
+        slope = np.exp(parameters[1])
+        x = score / 10 - 5
+        logit = parameters[0] - slope * x
+        # d s / d theta_j = w_j m_j (s_j - s) / sum w m: the other terms of the softmax cancel.
+        leans = weights * evidence.presence * (evidence.points - score[:, None]) / safe[:, None]
+        jacobian = np.column_stack([np.ones(len(x)), -slope * x, (-slope / 10) * (leans @ basis)])
+        from scipy.special import expit
+
+        return cls(weights, log_weights, logit, np.asarray(expit(logit)), jacobian)
+
+
+def _mode(evidence: Evidence, kappa: float, effect: float, start: Fit | None = None) -> Fit:
+    from scipy.optimize import minimize
+
+    k = len(evidence.names)
+    happened = float(evidence.event.mean())
+    at = np.zeros(k + 1)
+    at[0], at[1] = np.log(happened / (1 - happened)), np.log(SLOPE)
+    if start is not None:
+        at = _parameters(start)
+    found = minimize(
+        objective, at, args=(evidence, kappa, effect), jac=True, method="L-BFGS-B",
+        options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8},
+    )  # fmt: skip
+    model = _Model.of(found.x, evidence)
+    precision = _information(model) / effect
+    precision[1, 1] += 1.0
+    spread = np.diag(model.weights) - np.outer(model.weights, model.weights)
+    precision[2:, 2:] += kappa * _basis(k).T @ spread @ _basis(k)
+    return Fit(
+        intercept=float(found.x[0]),
+        slope=float(np.exp(found.x[1])),
+        weights=model.weights,
+        declared=evidence.declared,
+        kappa=kappa,
+        design_effect=effect,
+        covariance=np.asarray(np.linalg.pinv(precision, hermitian=True), np.float64),
+    )
+
+
+def _information(model: _Model) -> Floats:
+    """Expected information of independent rows: always positive semi-definite."""
+    spread = model.chance * (1 - model.chance)
+    return np.asarray((model.jacobian * spread[:, None]).T @ model.jacobian)
+
+
+def _design_effect(evidence: Evidence, found: Fit) -> float:
+    """How much more the score function varies between groups than independent rows would make it."""
+    model = _Model.of(_parameters(found), evidence)
+    pulls = by_group(model.jacobian * (evidence.event - model.chance)[:, None], evidence.group)
+    pulls = pulls - pulls.mean(axis=0)
+    inverse = np.linalg.pinv(_information(model), rcond=1e-10, hermitian=True)
+    return float(np.trace(inverse @ (pulls.T @ pulls))) / len(inverse)
+
+
+# --- how far to trust the declared weights, and whether the fitted ones are better ---------------
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Log-likelihood that the fitted weights add on accounts that they were not fitted on, with its
+    standard error by group."""
+
+    gain: float
+    se: float
+
+    @property
+    def clear(self) -> bool:
+        return self.gain > self.se
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"log_likelihood": self.gain, "se": self.se, "clear": self.clear}
+
+
+def gain(learn: Evidence, test: Evidence, found: Fit) -> Gain:
+    """What `found`, fitted on `learn`, adds on `test` over the declared weights with a and b fitted."""
+    return _gain(log_likelihood(test, found) - log_likelihood(test, line(learn)), test.group)
+
+
+def cross_validated(evidence: Evidence, kappas: tuple[float, ...], seed: int = 0) -> dict[float, Gain]:
+    """By kappa: the gain on accounts left out, in folds that keep groups whole.
+
+    Empty where there are too few outcomes for every fold to have one.
+    """
+    if evidence.events < 2 * PARTS:
+        return {}
+    fold = folds(evidence, PARTS, seed)
+    told = {kappa: np.zeros(len(evidence)) for kappa in kappas}
+    for part in range(PARTS):
+        learn, left = evidence.at(fold != part), np.flatnonzero(fold == part)
+        test, plain = evidence.at(left), line(learn)
+        before = log_likelihood(test, plain)
+        effect: float | None = None
+        for kappa in kappas:
+            found = fit(learn, kappa, effect)
+            effect = found.design_effect
+            told[kappa][left] = log_likelihood(test, found) - before
+    return {kappa: _gain(values, evidence.group) for kappa, values in told.items()}
+
+
+def best_kappa(evidence: Evidence, gains: dict[float, Gain]) -> float:
+    """KAPPA below MANY events; the one of the highest log-likelihood on accounts left out above."""
+    if evidence.events < MANY or not gains:
+        return KAPPA
+    return max(gains, key=lambda kappa: (gains[kappa].gain, kappa))
+
+
+def log_likelihood(evidence: Evidence, found: Fit) -> Floats:
+    """By row."""
+    logit = found.logit(evidence.base(found.weights))
+    return np.asarray(np.where(evidence.event, logit, 0.0) - np.logaddexp(0.0, logit))
+
+
+def _gain(rows: Floats, group: Ints) -> Gain:
+    sums = by_group(rows, group)
+    many = len(sums)
+    se = float(np.sqrt(many) * np.std(sums, ddof=1)) if many > 1 else float("inf")
+    return Gain(float(sums.sum()), se)
+
+
+# --- does the declared score tell anything at all ------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SlopeTest:
+    """One-sided test that the outcome is rarer at higher scores: `z` with a standard error by group.
+
+    `slope` is the fall of the logit per ten points.
+    """
+
+    slope: float
+    se: float
+    z: float
+    p_value: float
+
+    @property
+    def signal(self) -> bool:
+        return self.p_value < 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "slope": self.slope,
+            "se": self.se if np.isfinite(self.se) else None,
+            "p_value": self.p_value,
+            "signal": self.signal,
+        }
+
+
+def line(evidence: Evidence) -> Fit:
+    """a and b with the declared weights as they are, by maximum likelihood; b may be negative."""
+    a, b, _ = _line(evidence.base(evidence.declared) / 10 - 5, evidence.event)
+    none = np.zeros((len(evidence.names) + 1,) * 2)
+    return Fit(a, b, evidence.declared, evidence.declared, float("inf"), 1.0, none)
+
+
+def slope_test(score: Floats, event: Any, group: Ints) -> SlopeTest:
+    """Whether `score` (0 to 100) has anything to do with what happened.
+
+    Cluster-robust variance with the G/(G-1) correction, and Student's t with as many degrees of
+    freedom as there are groups with an outcome, less one: few outcomes make few independent facts.
+    """
+    from scipy.stats import t
+
+    event = np.asarray(event, bool)
+    struck = len(np.unique(group[event]))
+    if struck < 2 or event.all():
+        return SlopeTest(0.0, float("inf"), 0.0, 1.0)
+    x = np.asarray(score, float) / 10 - 5
+    a, b, information = _line(x, event)
+    design = np.column_stack([np.ones(len(x)), -x])
+    from scipy.special import expit
+
+    pulls = by_group(design * (event - expit(a - b * x))[:, None], group)
+    groups = len(pulls)
+    inverse = np.linalg.pinv(information, hermitian=True)
+    spread = inverse @ (pulls.T @ pulls) @ inverse * groups / max(groups - 1, 1)
+    se = float(np.sqrt(max(spread[1, 1], 0.0)))
+    z = b / se if se > 0 else 0.0
+    return SlopeTest(b, se, z, float(t.sf(z, struck - 1)))
+
+
+def _line(x: Floats, event: Any) -> tuple[float, float, Floats]:
+    """(a, b, information) of logit P = a - b x by Newton's method, with a trace of a ridge, so that
+    there is an answer where the outcomes separate."""
+    from scipy.special import expit
+
+    happened = float(np.mean(event))
+    if not 0 < happened < 1:
+        return float(np.log((happened + 1e-9) / (1 - happened + 1e-9))), 0.0, np.zeros((2, 2))
+    design = np.column_stack([np.ones(len(x)), -x])
+    ridge = np.diag([0.0, 1e-6 * len(x)])
+    at = np.array([np.log(happened / (1 - happened)), 0.0])
+    information = ridge
+    for _ in range(50):
+        chance = expit(design @ at)
+        spread = np.maximum(chance * (1 - chance), 1e-12)
+        information = (design * spread[:, None]).T @ design + ridge
+        pull = design.T @ (event - chance) - ridge @ at
+        step = np.linalg.lstsq(information, pull, rcond=None)[0]
+        step /= max(1.0, float(np.abs(step).max()) / 2.0)
+        at = at + step
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    return float(at[0]), float(at[1]), information
+
+
+# --- helpers ------------------------------------------------------------------------------------
+
+
+def expanded(weights: Floats, evidence: Evidence, parts: Evidence) -> Floats:
+    """Weights of measures from weights of components: measures keep their declared proportions."""
+    if len(weights) == len(evidence.names):
+        return weights
+    from retinue.insight.tuning.evidence import components
+
+    place = {name: n for n, name in enumerate(parts.names)}
+    at = np.array([place[name] for name in components(evidence.names)])
+    return np.asarray(weights[at] * evidence.declared / parts.declared[at])
+
+
+def with_prior(evidence: Evidence, declared: Floats) -> Evidence:
+    """The same rows under other declared weights."""
+    if np.any(declared <= 0) or abs(float(declared.sum()) - 1) > 1e-9:
+        raise TrialError("declared weights are above 0 and add to 1")
+    return replace(evidence, declared=declared)
+
+
+def _log(weights: Floats) -> Floats:
+    return np.log(np.maximum(weights, 1e-300))
+
+
+def _log_softmax(theta: Floats) -> Floats:
+    top = theta - theta.max(axis=-1, keepdims=True)
+    return np.asarray(top - np.log(np.exp(top).sum(axis=-1, keepdims=True)))
+
+
+def _basis(k: int) -> Floats:
+    """[k, k-1] orthonormal columns, each adding to 0 (Helmert)."""
+    basis = np.zeros((k, k - 1))
+    for j in range(1, k):
+        basis[:j, j - 1] = 1.0
+        basis[j, j - 1] = -j
+        basis[:, j - 1] /= np.sqrt(j * (j + 1))
+    return basis
