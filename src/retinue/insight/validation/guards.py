@@ -1,0 +1,88 @@
+"""Ways in which a trial deceives, refused or said aloud."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from retinue.errors import TrialError
+from retinue.insight.replay import Bools, Floats, Replay
+from retinue.insight.validation.asked import Trial
+from retinue.insight.validation.discrimination import auc
+from retinue.insight.validation.report import iso
+
+TOO_GOOD = 0.95
+"""An AUC that no honest signal of a company has; what reaches it most often knows the outcome."""
+
+ENOUGH = 20
+"""Events, and rows without one, from which an AUC is taken seriously."""
+
+_MOSTLY = 0.5
+
+
+def refuse_too_good(rows: Replay, event: Bools, asked: Trial) -> list[str]:
+    """Raise TrialError if the score, one metric, one measure, or whether one has a value, tells the outcome
+    almost perfectly and nobody explained it; give a warning for each that was explained."""
+    if min(int(event.sum()), int((~event).sum())) < ENOUGH:
+        return []
+    found = {name: strength for name, strength in _strengths(rows, event) if strength > TOO_GOOD}
+    open_ = {name: value for name, value in found.items() if name not in asked.explained}
+    if open_:
+        worst = max(open_, key=lambda name: (name != "score", open_[name]))
+        others = len(open_) - 1
+        also = f" (as do {others} more: {', '.join(sorted(set(open_) - {worst}))})" if others else ""
+        raise TrialError(
+            f"{worst} tells the outcome with AUC {open_[worst]:.3f}, above {TOO_GOOD}{also}: too good to be "
+            "foresight, so it most likely uses the outcome itself or was written after it",
+            hint=f"look at when {worst} is known; if it is right, name it as explained",
+        )
+    return [
+        f"{name} tells the outcome with AUC {value:.3f}; explained by a person"
+        for name, value in found.items()
+    ]
+
+
+def _strengths(rows: Replay, event: Bools) -> list[tuple[str, float]]:
+    found = [("score", auc(-rows.computed, event))]
+    columns = [(name, rows.values[:, at]) for at, name in enumerate(rows.metrics)]
+    columns += [(name, rows.points[:, at]) for at, name in enumerate(rows.measures)]
+    for name, column in columns:
+        found.append((name, max(_either(column, event), _either(np.isnan(column).astype(float), event))))
+    return found
+
+
+def _either(column: Floats, event: Bools) -> float:
+    """AUC in the better direction, over the rows with a value; nothing where there are too few."""
+    there = ~np.isnan(column)
+    happened = event[there]
+    if min(int(happened.sum()), int((~happened).sum())) < ENOUGH:
+        return 0.0
+    value = auc(column[there], happened)
+    return max(value, 1 - value)
+
+
+def after_fit(replay: Replay, asked: Trial) -> tuple[Bools, list[str]]:
+    """Rows that the scorecard was not learned from; TrialError if there are none."""
+    if asked.fitted_until is None:
+        return np.ones(len(replay), bool), []
+    kept = replay.day > asked.fitted_until
+    day = iso(asked.fitted_until)
+    if not kept.any():
+        raise TrialError(
+            f"the scorecard was learned from data up to {day}, and there is no later date to try it on",
+            hint="try it once there are later dates, or learn it from an earlier part of history",
+        )
+    return kept, [
+        f"thresholds, references or weights were learned from data up to {day}: only the "
+        f"{int(kept.sum())} rows after it count, {int((~kept).sum())} do not"
+    ]
+
+
+def of_attributes(rows: Replay) -> list[str]:
+    """A warning where attributes of the past are today's."""
+    share = float(rows.assumed.mean()) if len(rows) else 0.0
+    if not share:
+        return []
+    loud = ", so segments, stages and thresholds of the past may know the future" if share > _MOSTLY else ""
+    return [
+        f"{share:.0%} of the rows have attributes without a history: today's values stand for the past{loud}"
+    ]

@@ -1,0 +1,89 @@
+"""Who was lost, when, and where an account stood at some time before.
+
+"Lost" stands for an account to which the outcome came while it could still come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from retinue.insight.replay import NEVER, Coded, Events, Floats, Ints, Labels, Replay
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Sorted by (account, day). `amount` is nan and `reason` -1 where none is told."""
+
+    account: Ints
+    group: Ints
+    day: Ints
+    amount: Floats
+    reason: Coded
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+
+def losses(replay: Replay, events: Events, told: Labels, until: int) -> Losses:
+    """Outcomes known to have come by `until` that some row of the replay could have foreseen."""
+    hit = np.flatnonzero(told.event & told.at_risk & (told.day <= until))
+    _, first = np.unique(_keys(replay.account[hit], told.day[hit]), return_index=True)
+    row = hit[first]
+    account, day = replay.account[row], told.day[row]
+    place = np.searchsorted(_keys(events.account, events.day), _keys(account, day))
+    safe = np.minimum(place, max(0, len(events) - 1))
+    amount, reason = np.full(len(row), np.nan), np.full(len(row), -1, np.int64)
+    if len(events):
+        same = (events.account[safe] == account) & (events.day[safe] == day)
+        amount = np.where(same, events.amount[safe], np.nan)
+        reason = np.where(same, events.reason.codes[safe], -1)
+    return Losses(account, replay.group[row], day, amount, Coded(reason, events.reason.names))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The replay with what is asked of it again and again: `start` is the first day of the uninterrupted
+    spell in one band that a row belongs to, `next_loss` the day of the next loss after it (NEVER
+    if none is known)."""
+
+    replay: Replay
+    at_risk: np.ndarray
+    lost: Losses
+    dates: Ints
+    start: Ints
+    next_loss: Ints
+
+    @classmethod
+    def of(cls, replay: Replay, told: Labels, lost: Losses) -> Grid:
+        fresh = np.ones(len(replay), bool)
+        fresh[1:] = (np.diff(replay.account) != 0) | (np.diff(replay.band) != 0)
+        first = np.maximum.accumulate(np.where(fresh, np.arange(len(replay)), 0))
+        following = np.full(len(replay), NEVER, np.int64)
+        if len(lost):
+            place = np.searchsorted(
+                _keys(lost.account, lost.day), _keys(replay.account, replay.day), side="right"
+            )
+            safe = np.minimum(place, len(lost) - 1)
+            same = (place < len(lost)) & (lost.account[safe] == replay.account)
+            following = np.where(same, lost.day[safe], NEVER)
+        return cls(replay, told.at_risk, lost, replay.dates, replay.day[first], following)
+
+    def before(self, days: int) -> Ints:
+        """Place of the row of each account lost, so many days before at the latest: on the last date of the
+        grid up to then, -1 where the account has no row on it."""
+        date = self.date_before(days)
+        place = np.searchsorted(_keys(self.replay.account, self.replay.day), _keys(self.lost.account, date))
+        safe = np.minimum(place, max(0, len(self.replay) - 1))
+        found = (self.replay.account[safe] == self.lost.account) & (self.replay.day[safe] == date)
+        return np.where(found & self.at_risk[safe], safe, -1)
+
+    def date_before(self, days: int) -> Ints:
+        """The last date of the grid so many days before each loss or earlier; -NEVER if there is none."""
+        at = np.searchsorted(self.dates, self.lost.day - days, side="right") - 1
+        return np.where(at >= 0, self.dates[np.maximum(at, 0)], -NEVER)
+
+
+def _keys(account: Ints, day: Ints) -> Ints:
+    return np.asarray(account * 2**33 + (day + 2**32), np.int64)

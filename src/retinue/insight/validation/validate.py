@@ -1,0 +1,163 @@
+"""The whole trial of a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from retinue.errors import TrialError
+from retinue.insight.replay import (
+    Bools,
+    Events,
+    Floats,
+    Ints,
+    Labels,
+    Outcome,
+    Replay,
+    check_spacing,
+    spaced,
+)
+from retinue.insight.validation import bands as of_bands
+from retinue.insight.validation import guards
+from retinue.insight.validation.amounts import amounts
+from retinue.insight.validation.asked import Trial
+from retinue.insight.validation.bars import bars
+from retinue.insight.validation.baselines import baselines
+from retinue.insight.validation.challenger import challenger
+from retinue.insight.validation.discrimination import auc_within, measured
+from retinue.insight.validation.held_out import held_out
+from retinue.insight.validation.lead_time import lead_time
+from retinue.insight.validation.losses import Grid, losses
+from retinue.insight.validation.missing import caps, missing
+from retinue.insight.validation.reliability import reliability
+from retinue.insight.validation.report import Counted, Report, iso
+from retinue.insight.validation.sampling import Estimate, Resampling, share
+from retinue.insight.validation.slices import reasons, slices
+from retinue.insight.validation.verdict import judge
+
+
+def validate(
+    replay: Replay,
+    events: Events,
+    told: Labels,
+    outcome: Outcome,
+    asked: Trial,
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Hold a replayed score against what happened.
+
+    Rates, AUC and calibration rest on rows a horizon apart; lead time, bands before a loss and
+    restlessness on the whole grid. Raises TrialError where the trial would deceive: a score or
+    metric that is too good and not explained, or nothing that the score was not learned from.
+    """
+    say = progress or (lambda _: None)
+    later, warnings = guards.after_fit(replay, asked)
+    treated = asked.treated
+    if not later.all():
+        replay, told = replay.at(later), _at(told, later)
+        treated = treated[later] if treated is not None else None
+    places = spaced(replay, told, outcome.horizon)
+    rows, own = replay.at(places), _at(told, places)
+    event = own.event
+    if not len(rows):
+        raise TrialError(
+            f"no row can be counted: none is scored, at risk and {outcome.horizon} days old",
+            hint="replay earlier dates, or take a shorter horizon",
+        )
+    check_spacing(rows.account, rows.day, outcome.horizon)
+    warnings += guards.refuse_too_good(rows, event, asked)
+    warnings += guards.of_attributes(rows)
+
+    say("intervals")
+    resampling = Resampling.of(rows.group, asked.repetitions, asked.seed)
+    value, precision, drawn = measured(-rows.computed, event, resampling)
+    say("baselines")
+    rivals = baselines(rows, own, asked, resampling, drawn)
+    say("challenger")
+    held = held_out(rows, own, asked.seed)
+    rival = challenger(rows, event, held, asked.repetitions, asked.seed)
+    say("calibration")
+    calibration, foretold = reliability(rows, event, held, asked.repetitions, asked.seed)
+    say("bands and lead time")
+    grid = Grid.of(replay, told, losses(replay, events, told, asked.until))
+    table = of_bands.bands(rows, event, resampling)
+    early = of_bands.warned(grid, asked.repetitions, asked.seed)
+    time = of_bands.over_time(grid)
+    say("parts")
+    count = int(event.sum())
+    verdict = judge(count, len(rows) - count, value, rivals, outcome.horizon)
+    silent = told.usable & ~replay.scored & np.isin(replay.day, np.unique(rows.day))
+    return Report(
+        verdict=verdict.name,
+        sentence=verdict.sentence,
+        would_change=verdict.would_change,
+        outcome=outcome.name,
+        horizon_days=outcome.horizon,
+        until=iso(asked.until),
+        dates=tuple(iso(day) for day in rows.dates.tolist()),
+        observations=len(rows),
+        events=count,
+        accounts=len(np.unique(rows.account)),
+        groups=resampling.clusters,
+        base_rate=share(event, resampling.cluster),
+        auc=value,
+        auc_by_account=auc_within(-rows.computed, event, rows.account),
+        auc_closed_form=auc_within(-rows.computed, event, resampling.cluster),
+        average_precision=precision,
+        auc_within=_within(rows, event, resampling.cluster),
+        baselines=rivals,
+        challenger=rival,
+        calibration=calibration,
+        bands=table,
+        deciles=of_bands.deciles(rows, event, resampling.cluster),
+        histogram=of_bands.histogram(rows, event),
+        before=of_bands.before(grid),
+        warned=early,
+        lead_time=lead_time(grid),
+        movement=of_bands.movement(grid),
+        over_time=time,
+        missing=missing(rows, own, silent, replay, told, resampling),
+        caps=caps(rows, event, resampling, drawn),
+        slices=slices(
+            rows, event, resampling.cluster, foretold, treated[places] if treated is not None else None
+        ),
+        reasons=reasons(grid),
+        amounts=amounts(grid),
+        bars=bars(asked, count, table[0], time[-1] if time else None, early),
+        counted=_counted(replay, told, places),
+        warnings=tuple(warnings),
+    )
+
+
+def _within(rows: Replay, event: Bools, cluster: Ints) -> dict[str, Estimate]:
+    """AUC over pairs of the same segment, stage or date."""
+    risk: Floats = -rows.computed
+    strata = {"segment": rows.segment.codes, "stage": rows.stage.codes, "date": rows.day}
+    return {name: auc_within(risk, event, cluster, codes) for name, codes in strata.items()}
+
+
+def _counted(replay: Replay, told: Labels, places: Ints) -> Counted:
+    usable = told.usable
+    return Counted(
+        rows=len(replay),
+        not_matured=int((~told.matured).sum()),
+        not_at_risk=int((told.matured & ~told.at_risk).sum()),
+        not_scored=int((usable & ~replay.scored).sum()),
+        overlapping=int((usable & replay.scored).sum()) - len(places),
+        counted=len(places),
+        assumed=float(replay.assumed[places].mean()) if len(places) else float("nan"),
+    )
+
+
+def _at(told: Labels, rows: Any) -> Labels:
+    return replace(
+        told,
+        event=told.event[rows],
+        day=told.day[rows],
+        matured=told.matured[rows],
+        at_risk=told.at_risk[rows],
+        known=told.known[rows],
+    )

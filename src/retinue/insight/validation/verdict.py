@@ -1,0 +1,83 @@
+"""What a trial comes down to, by a rule that is stated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retinue.insight.validation.report import Baseline
+from retinue.insight.validation.sampling import Estimate
+
+ENOUGH_EVENTS = 20
+"""Events, and rows without one, below which nothing is said."""
+
+WELL = 0.70
+"""An AUC from here on is "well", if the lower end of its interval is at least WELL_AT_LEAST."""
+
+WELL_AT_LEAST = 0.60
+CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    name: str
+    sentence: str
+    would_change: tuple[str, ...]
+
+
+def judge(events: int, spared: int, auc: Estimate, baselines: tuple[Baseline, ...], horizon: int) -> Verdict:
+    """not_enough_churn: fewer than 20 events, or fewer than 20 rows without one. no_evidence: the interval
+    of the AUC reaches down to a half. predicts_well: AUC at least .70, interval from at least .60,
+    and not surely behind any naive baseline. predicts_weakly: all else.
+    """
+    fewest = min(events, spared)
+    if fewest < ENOUGH_EVENTS:
+        what = "events" if events <= spared else "rows without the outcome"
+        return Verdict(
+            "not_enough_churn",
+            f"{fewest} {what} within {horizon} days; {ENOUGH_EVENTS} are needed to say anything.",
+            (
+                f"{ENOUGH_EVENTS - fewest} more {what}: a longer history, a longer horizon, or an outcome "
+                "that comes more often, such as contraction",
+            ),
+        )
+    span = f"AUC {auc.value:.2f}, 95 % interval {auc.low:.2f} to {auc.high:.2f}, {events} events"
+    if not auc.low > CHANCE:
+        opposite = auc.high < CHANCE
+        return Verdict(
+            "no_evidence",
+            f"There is no evidence that a low score comes before the outcome ({span})."
+            + (" The opposite holds: a high score does." if opposite else ""),
+            (
+                "look at the direction of the curves: the score is the wrong way round"
+                if opposite
+                else _more_events(auc, events),
+                "other measures: see which single metric does better than the score",
+            ),
+        )
+    behind = [one for one in baselines if one.ahead.known and one.ahead.high < 0]
+    if auc.value >= WELL and auc.low >= WELL_AT_LEAST and not behind:
+        return Verdict(
+            "predicts_well",
+            f"A low score comes before the outcome, and well enough to work by ({span}).",
+            ("a later trial in which the AUC falls, or a naive baseline that gets ahead",),
+        )
+    changes = []
+    if behind:
+        worst = min(behind, key=lambda one: one.ahead.value)
+        changes.append(f"getting ahead of {worst.name}, which alone does better (AUC {worst.auc.value:.2f})")
+    if auc.value < WELL:
+        changes.append(f"an AUC of {WELL:.2f} or more, by better measures or weights")
+    if auc.low < WELL_AT_LEAST:
+        changes.append(f"an interval that begins at {WELL_AT_LEAST:.2f} or more, with more events")
+    return Verdict(
+        "predicts_weakly", f"A low score comes before the outcome, but weakly ({span}).", tuple(changes)
+    )
+
+
+def _more_events(auc: Estimate, events: int) -> str:
+    """How many events would settle it, were the AUC what it seems: intervals narrow by the root."""
+    above = auc.value - CHANCE
+    if above <= 0.01:
+        return "more events would hardly help: the AUC itself is near a half"
+    needed = int(events * ((auc.value - auc.low) / above) ** 2 * 1.1) + 1
+    return f"about {max(needed, events + 1)} events instead of {events}, were the AUC what it seems"
