@@ -25,7 +25,7 @@ def challenger(rows: Replay, event: Bools, held: HeldOut, repetitions: int, seed
     learned = int(event[train].sum())
     if learned < NEEDED:
         return _cannot_tell(f"{learned} events to learn from, {NEEDED} are needed")
-    risk = _boosted(rows, event, train, test, seed)
+    risk = boosted(rows, event, train, test, seed)
     drawn = Resampling.of(rows.group[test], repetitions, seed)
     own, precision, own_drawn = measured(risk, event[test], drawn)
     score, _, score_drawn = measured(-rows.computed[test], event[test], drawn)
@@ -43,7 +43,9 @@ def challenger(rows: Replay, event: Bools, held: HeldOut, repetitions: int, seed
     )
 
 
-def _boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, seed: int) -> Floats:
+def boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, seed: int) -> Floats:
+    """Log odds of the rows `test`, learned from the rows `train`, from metrics, points, segment, stage and
+    tenure. The same seed gives the same numbers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     named = [_named(rows.segment), _named(rows.stage)]
