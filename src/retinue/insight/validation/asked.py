@@ -15,7 +15,7 @@ class Bars:
     `lift`: outcome rate in red over the base rate. `below_green`: share of the lost accounts that
     were below green 60 to 90 days before; `below_green_ratio`: that share over the share of
     accounts that stayed, at the lower end of its interval. `green_share`: at most this share of
-    the book is green. `capacity`: red at most what the team can work at once.
+    the book is green. `capacity`: at most as many accounts are red as the team can work at once.
     """
 
     lift: float | None = 3.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from retinue.insight.replay import Bools, Floats, Ints, Replay
 from retinue.insight.stability import AT_RISK, HEALTHY, NOT_SCORED
-from retinue.insight.validation.losses import Grid
+from retinue.insight.validation.losses import Grid, rows_at
 from retinue.insight.validation.report import (
     Band,
     Before,
@@ -85,8 +85,8 @@ def histogram(rows: Replay, event: Bools, width: int = 5) -> Histogram:
 def before(grid: Grid) -> tuple[Before, ...]:
     """Bands of those lost, some days before, with those of accounts that stayed on the same dates.
 
-    Those that stayed had no loss from the date to so many days after it. An account that was not
-    scored then is neither green nor red.
+    Those that stayed had no loss up to the last day for which the grid gives that date. An account
+    that was not scored then is neither green nor red.
     """
     found = []
     for days in BEFORE:
@@ -94,7 +94,7 @@ def before(grid: Grid) -> tuple[Before, ...]:
         seen = row >= 0
         band = grid.replay.band[row[seen]]
         cluster = grid.lost.group[seen]
-        stayed = _stayed(grid, days)
+        stayed = _stayed(grid, days + grid.step - 1)
         on = np.searchsorted(grid.dates, grid.replay.day[row[seen]])
         beside = [_expected(grid, stayed, grid.replay.band == one, on) for one in (HEALTHY, AT_RISK)]
         found.append(
@@ -122,7 +122,7 @@ def warned(grid: Grid, repetitions: int, seed: int) -> Warned:
     spans = np.maximum(high - low, 0)
     of = np.repeat(np.arange(len(grid.lost)), spans)
     date = np.arange(len(of)) - np.repeat(np.cumsum(spans) - spans, spans) + np.repeat(low, spans)
-    row = _rows_at(replay, grid.lost.account[of], dates[date])
+    row = rows_at(replay, grid.lost.account[of], dates[date])
     kept = (row >= 0) & np.where(row >= 0, grid.at_risk[row] & (replay.band[row] != NOT_SCORED), False)
     of, date, row = of[kept], date[kept], row[kept]
     seen, of = np.unique(of, return_inverse=True)
@@ -155,14 +155,8 @@ def warned(grid: Grid, repetitions: int, seed: int) -> Warned:
     repeated, repeated_stayed = measured(everyone.drawn)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = interval(float(lost_share[0] / stayed_share[0]), repeated / repeated_stayed)
-    return Warned(len(seen), _around(below, grid.lost.group[seen], lost_share), float(stayed_share[0]), ratio)
-
-
-def _around(part: Any, cluster: Ints, value: Floats) -> Estimate:
-    """A mean of shares with the interval of the share that it stands for."""
-    around = share(part >= 0.5, cluster)
-    one = float(value[0])
-    return Estimate(one, min(around.low, one), max(around.high, one))
+    lost = share(below, grid.lost.group[seen])
+    return Warned(len(seen), lost, float(stayed_share[0]), ratio)
 
 
 def movement(grid: Grid) -> Movement:
@@ -223,13 +217,6 @@ def _expected(grid: Grid, stayed: Bools, hit: Bools, on: Ints) -> float:
     happened = np.bincount(at, hit[stayed], len(grid.dates))
     told = on[total[on] > 0]
     return float(np.mean(happened[told] / total[told])) if len(told) else float("nan")
-
-
-def _rows_at(replay: Replay, account: Ints, day: Ints) -> Ints:
-    """Places of the rows of these accounts on these days, -1 where there is none."""
-    keys, asked = (a * 2**33 + (d + 2**32) for a, d in ((replay.account, replay.day), (account, day)))
-    place = np.minimum(np.searchsorted(keys, asked), max(0, len(replay) - 1))
-    return np.where(keys[place] == asked, place, -1) if len(replay) else np.full(len(account), -1)
 
 
 def _table(row: Ints, column: Ints, value: Any, rows: int, columns: int) -> Any:

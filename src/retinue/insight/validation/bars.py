@@ -19,7 +19,7 @@ def bars(asked: Trial, events: int, red: Band, now: Shares | None, warned: Warne
         found.append(_below_green(wanted.below_green, wanted.below_green_ratio, warned))
     if wanted.green_share is not None:
         found.append(_green(wanted.green_share, now))
-    if wanted.capacity and asked.capacity is not None:
+    if wanted.capacity:
         found.append(_capacity(asked.capacity, now))
     return tuple(found)
 
@@ -74,8 +74,12 @@ def _green(needed: float, now: Shares | None) -> Reached:
     )
 
 
-def _capacity(needed: float, now: Shares | None) -> Reached:
+def _capacity(needed: float | None, now: Shares | None) -> Reached:
     name = "red fits the capacity"
+    if needed is None:
+        return _cannot_tell(
+            name, float("nan"), float("nan"), "how many accounts the team can work is not said"
+        )
     if now is None:
         return _cannot_tell(name, float("nan"), needed, "nothing was scored")
     red = round(now.red * now.accounts)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from retinue.errors import TrialError
-from retinue.insight.replay import Bools, Floats, Replay
+from retinue.insight.replay import Bools, Floats, Labels, Replay
 from retinue.insight.validation.asked import Trial
 from retinue.insight.validation.discrimination import auc
 from retinue.insight.validation.report import iso
+from retinue.insight.validation.sampling import Estimate
 
 TOO_GOOD = 0.95
 """An AUC that no honest signal of a company has; what reaches it most often knows the outcome."""
@@ -85,4 +86,27 @@ def of_attributes(rows: Replay) -> list[str]:
     loud = ", so segments, stages and thresholds of the past may know the future" if share > _MOSTLY else ""
     return [
         f"{share:.0%} of the rows have attributes without a history: today's values stand for the past{loud}"
+    ]
+
+
+def of_strata(pooled: Estimate, within: dict[str, Estimate]) -> list[str]:
+    """A warning where the score tells parts of the book apart, and nobody within a part."""
+    if not pooled.low > 0.5:
+        return []
+    return [
+        f"AUC {pooled.value:.2f} over all, but {one.value:.2f} (from {one.low:.2f}) between rows of "
+        f"the same {name}: the score may only say which {name} an account is of"
+        for name, one in within.items()
+        if one.known and not one.low > 0.5
+    ]
+
+
+def of_labels(told: Labels) -> list[str]:
+    """A warning where most of history is too young to count."""
+    young = float((~told.matured).mean()) if len(told.matured) else 0.0
+    if young <= _MOSTLY:
+        return []
+    return [
+        f"{young:.0%} of the rows are left out because their horizon is not over: a shorter horizon, or a "
+        "longer history, would count more of them"
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retinue.insight.replay import NEVER, Coded, Events, Floats, Ints, Labels, Replay
+from retinue.insight.replay import NEVER, Bools, Coded, Events, Floats, Ints, Labels, Replay
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Grid:
     if none is known)."""
 
     replay: Replay
-    at_risk: np.ndarray
+    at_risk: Bools
     lost: Losses
     dates: Ints
     start: Ints
@@ -73,16 +73,27 @@ class Grid:
     def before(self, days: int) -> Ints:
         """Place of the row of each account lost, so many days before at the latest: on the last date of the
         grid up to then, -1 where the account has no row on it."""
-        date = self.date_before(days)
-        place = np.searchsorted(_keys(self.replay.account, self.replay.day), _keys(self.lost.account, date))
-        safe = np.minimum(place, max(0, len(self.replay) - 1))
-        found = (self.replay.account[safe] == self.lost.account) & (self.replay.day[safe] == date)
-        return np.where(found & self.at_risk[safe], safe, -1)
+        row = rows_at(self.replay, self.lost.account, self.date_before(days))
+        return np.where((row >= 0) & self.at_risk[row], row, -1) if len(self.replay) else row
+
+    @property
+    def step(self) -> int:
+        """Days between dates of the grid, as a rule."""
+        return int(np.median(np.diff(self.dates))) if len(self.dates) > 1 else 1
 
     def date_before(self, days: int) -> Ints:
         """The last date of the grid so many days before each loss or earlier; -NEVER if there is none."""
         at = np.searchsorted(self.dates, self.lost.day - days, side="right") - 1
         return np.where(at >= 0, self.dates[np.maximum(at, 0)], -NEVER)
+
+
+def rows_at(replay: Replay, account: Ints, day: Ints) -> Ints:
+    """Places of the rows of these accounts on these days, -1 where there is none."""
+    if not len(replay):
+        return np.full(len(account), -1, np.int64)
+    keys, asked = _keys(replay.account, replay.day), _keys(account, day)
+    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+    return np.where(keys[place] == asked, place, -1)
 
 
 def _keys(account: Ints, day: Ints) -> Ints:

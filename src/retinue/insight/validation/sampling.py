@@ -106,8 +106,8 @@ def shares(label: Ints, labels: int, hit: Any, cluster: Ints) -> list[Estimate]:
     """Share of rows that are hit, within each label from 0 (-1 belongs to none), with Wilson intervals for
     as many independent rows as the clusters leave.
 
-    The number of rows is divided by the design effect, the variance of the share between
-    clusters over that of independent rows, never below 1 (Kish 1965; Dean and Pagano 2015).
+    A hit may be a part of one. The number of rows is divided by the design effect, the variance of
+    the share between clusters over that of independent rows, never below 1 (Kish 1965; Dean and Pagano 2015).
     """
     inside = label >= 0
     at, happened = label[inside], np.asarray(hit, np.float64)[inside]

@@ -36,7 +36,7 @@ from retinue.insight.validation.reliability import reliability
 from retinue.insight.validation.report import Counted, Report, iso
 from retinue.insight.validation.sampling import Estimate, Resampling, share
 from retinue.insight.validation.slices import reasons, slices
-from retinue.insight.validation.verdict import judge
+from retinue.insight.validation.verdict import Outcomes, judge
 
 
 def validate(
@@ -88,7 +88,11 @@ def validate(
     time = of_bands.over_time(grid)
     say("parts")
     count = int(event.sum())
-    verdict = judge(count, len(rows) - count, value, rivals, outcome.horizon)
+    spread = Outcomes(count, len(rows) - count, len(np.unique(resampling.cluster[event])))
+    verdict = judge(spread, value, rivals, rival, outcome.horizon)
+    within = _within(rows, event, resampling.cluster)
+    warnings += guards.of_strata(value, within)
+    warnings += guards.of_labels(told)
     silent = told.usable & ~replay.scored & np.isin(replay.day, np.unique(rows.day))
     return Report(
         verdict=verdict.name,
@@ -107,7 +111,7 @@ def validate(
         auc_by_account=auc_within(-rows.computed, event, rows.account),
         auc_closed_form=auc_within(-rows.computed, event, resampling.cluster),
         average_precision=precision,
-        auc_within=_within(rows, event, resampling.cluster),
+        auc_within=within,
         baselines=rivals,
         challenger=rival,
         calibration=calibration,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retinue.insight.validation.report import Baseline
+from retinue.insight.validation.report import Baseline, Challenger
 from retinue.insight.validation.sampling import Estimate
 
 ENOUGH_EVENTS = 20
 """Events, and rows without one, below which nothing is said."""
+
+ENOUGH_GROUPS = 10
+"""Groups of accounts that the events must be spread over: repetitions that draw whole groups say
+nothing with fewer."""
 
 WELL = 0.70
 """An AUC from here on is "well", if the lower end of its interval is at least WELL_AT_LEAST."""
@@ -18,17 +22,30 @@ CHANCE = 0.5
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """Rows with the outcome, rows without, and how many groups of accounts have a row with it."""
+
+    events: int
+    spared: int
+    groups: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     name: str
     sentence: str
     would_change: tuple[str, ...]
 
 
-def judge(events: int, spared: int, auc: Estimate, baselines: tuple[Baseline, ...], horizon: int) -> Verdict:
-    """not_enough_churn: fewer than 20 events, or fewer than 20 rows without one. no_evidence: the interval
-    of the AUC reaches down to a half. predicts_well: AUC at least .70, interval from at least .60,
-    and not surely behind any naive baseline. predicts_weakly: all else.
+def judge(
+    outcomes: Outcomes, auc: Estimate, baselines: tuple[Baseline, ...], challenger: Challenger, horizon: int
+) -> Verdict:
+    """not_enough_churn: fewer than 20 events, or fewer than 20 rows without one, or events in fewer than 10
+    groups of accounts. no_evidence: the interval of the AUC reaches down to a half. predicts_well: AUC at
+    least .70, interval from at least .60, and not surely behind any naive baseline.
+    predicts_weakly: all else.
     """
+    events, spared = outcomes.events, outcomes.spared
     fewest = min(events, spared)
     if fewest < ENOUGH_EVENTS:
         what = "events" if events <= spared else "rows without the outcome"
@@ -39,6 +56,13 @@ def judge(events: int, spared: int, auc: Estimate, baselines: tuple[Baseline, ..
                 f"{ENOUGH_EVENTS - fewest} more {what}: a longer history, a longer horizon, or an outcome "
                 "that comes more often, such as contraction",
             ),
+        )
+    if outcomes.groups < ENOUGH_GROUPS:
+        return Verdict(
+            "not_enough_churn",
+            f"{events} events within {horizon} days, but all in {outcomes.groups} groups of accounts; "
+            f"{ENOUGH_GROUPS} are needed, for what is of one group is one observation.",
+            (f"events in {ENOUGH_GROUPS - outcomes.groups} more groups of accounts",),
         )
     span = f"AUC {auc.value:.2f}, 95 % interval {auc.low:.2f} to {auc.high:.2f}, {events} events"
     if not auc.low > CHANCE:
@@ -65,6 +89,11 @@ def judge(events: int, spared: int, auc: Estimate, baselines: tuple[Baseline, ..
     if behind:
         worst = min(behind, key=lambda one: one.ahead.value)
         changes.append(f"getting ahead of {worst.name}, which alone does better (AUC {worst.auc.value:.2f})")
+    if challenger.ahead.known and challenger.ahead.high < 0:
+        changes.append(
+            f"what gradient boosting finds in the same data: AUC {challenger.auc.value:.2f} where the score "
+            f"has {challenger.score_auc.value:.2f}"
+        )
     if auc.value < WELL:
         changes.append(f"an AUC of {WELL:.2f} or more, by better measures or weights")
     if auc.low < WELL_AT_LEAST:
