@@ -108,11 +108,8 @@ def components(names: Sequence[str]) -> list[str]:
     return [name.rsplit(".", 1)[0] if "." in name else name for name in names]
 
 
-def evidence(replay: Replay, told: Labels, horizon: int, scorecard: str) -> Evidence:
-    """The spaced rows of one scorecard with their labels.
-
-    Raises TrialError where no row of that scorecard has matured.
-    """
+def counted(replay: Replay, told: Labels, horizon: int, scorecard: str) -> Ints:
+    """Places of the spaced rows of one scorecard. Raises TrialError where none has matured."""
     if scorecard not in replay.scorecard.names:
         raise TrialError(
             f"no account was scored by the scorecard {scorecard} in the period",
@@ -127,6 +124,13 @@ def evidence(replay: Replay, told: Labels, horizon: int, scorecard: str) -> Evid
             hint="wait for outcomes, or give a longer period",
         )
     check_spacing(replay.account[rows], replay.day[rows], horizon)
+    return np.asarray(rows, np.int64)
+
+
+def evidence(replay: Replay, told: Labels, rows: Ints, scorecard: str) -> Evidence:
+    """Rows of one scorecard, by place, with what became of them; measures that it does not declare are left
+    out."""
+    code = replay.scorecard.names.index(scorecard)
     declared = replay.declared[code]
     used = np.flatnonzero(declared > 0)
     shares = declared[used] / declared[used].sum()

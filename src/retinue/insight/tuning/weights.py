@@ -236,7 +236,7 @@ class Gain:
 
 def gain(learn: Evidence, test: Evidence, found: Fit) -> Gain:
     """What `found`, fitted on `learn`, adds on `test` over the declared weights with a and b fitted."""
-    return _gain(log_likelihood(test, found) - log_likelihood(test, line(learn)), test.group)
+    return summed(log_likelihood(test, found) - log_likelihood(test, line(learn)), test.group)
 
 
 def cross_validated(evidence: Evidence, kappas: tuple[float, ...], seed: int = 0) -> dict[float, Gain]:
@@ -257,7 +257,7 @@ def cross_validated(evidence: Evidence, kappas: tuple[float, ...], seed: int = 0
             found = fit(learn, kappa, effect)
             effect = found.design_effect
             told[kappa][left] = log_likelihood(test, found) - before
-    return {kappa: _gain(values, evidence.group) for kappa, values in told.items()}
+    return {kappa: summed(values, evidence.group) for kappa, values in told.items()}
 
 
 def best_kappa(evidence: Evidence, gains: dict[float, Gain]) -> float:
@@ -273,7 +273,8 @@ def log_likelihood(evidence: Evidence, found: Fit) -> Floats:
     return np.asarray(np.where(evidence.event, logit, 0.0) - np.logaddexp(0.0, logit))
 
 
-def _gain(rows: Floats, group: Ints) -> Gain:
+def summed(rows: Floats, group: Ints) -> Gain:
+    """The sum of differences by row, with its standard error by group."""
     sums = by_group(rows, group)
     many = len(sums)
     se = float(np.sqrt(many) * np.std(sums, ddof=1)) if many > 1 else float("inf")
