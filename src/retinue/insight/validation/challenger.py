@@ -47,6 +47,7 @@ def boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, see
     """Log odds of the rows `test`, learned from the rows `train`, from metrics, points, segment, stage and
     tenure. The same seed gives the same numbers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     named = [_named(rows.segment), _named(rows.stage)]
     features = np.column_stack([*named, rows.tenure, rows.values, rows.points])
@@ -66,8 +67,10 @@ def boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, see
         categorical_features=categorical if categorical.any() else None,
         random_state=seed,
     )
-    model.fit(features[train][:, there], event[train])
-    return np.asarray(model.decision_function(features[test][:, there]), np.float64)
+    # Threads that wait for a busy processor cost far more here than they save.
+    with threadpool_limits(1, user_api="openmp"):
+        model.fit(features[train][:, there], event[train])
+        return np.asarray(model.decision_function(features[test][:, there]), np.float64)
 
 
 def _named(coded: Coded) -> Floats:

@@ -123,7 +123,7 @@ def shares(label: Ints, labels: int, hit: Any, cluster: Ints) -> list[Estimate]:
     squares = np.bincount(of, by_pair**2, labels)
     with np.errstate(invalid="ignore", divide="ignore"):
         between = squares * clusters / (clusters - 1)
-        independent = rows * share * (1 - share)
+        independent = rows * share * (1 - share) * rows / (rows - 1)
         effect = np.where((independent > 0) & (clusters > 1), between / independent, 1.0)
     return rates(count, rows, rows / np.maximum(effect, 1.0))
 
