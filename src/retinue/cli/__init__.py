@@ -14,6 +14,7 @@ from retinue import __version__
 from retinue.cli import author, operate, read
 from retinue.cli.options import STOPPED
 from retinue.cli.stopping import Stop, stoppable
+from retinue.cli.validate import validate
 from retinue.errors import ProjectError, RetinueError
 
 EPILOG = """\b
@@ -111,5 +112,11 @@ def main(ctx: click.Context, project: Path | None) -> None:
             reconfigure(errors="replace")
 
 
-for _command in (*operate.START, *read.COMMANDS, *author.COMMANDS, *operate.COMMANDS):
+for _command in (
+    *operate.START,
+    *read.COMMANDS,
+    validate,
+    *author.COMMANDS,
+    *operate.COMMANDS,
+):
     main.add_command(_command)

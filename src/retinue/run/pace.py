@@ -48,6 +48,14 @@ def plan(project: Project) -> dict[str, Expected]:
     return _kept(project.home / FILE) or {name: Expected(weight) for name, weight in usual.items()}
 
 
+def scoring(project: Project) -> dict[str, Expected]:
+    """The same without publishing: the stages of a replay."""
+    last = list(_AFTER).index("writing snapshots")
+    left_out = list(_AFTER)[last:]
+    stages = {name: one for name, one in plan(project).items() if name not in left_out}
+    return {**stages, "reading what happened": Expected(_AFTER["settling scores"])}
+
+
 def keep(project: Project, trace: Trace) -> None:
     """Keep what this run cost, for the next one."""
     counts = trace.counts()

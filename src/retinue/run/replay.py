@@ -22,7 +22,7 @@ from retinue.project.metrics import AnyMetric, Count, Since, feeds
 from retinue.project.outcomes import OutcomeRule
 from retinue.project.project import Project
 from retinue.project.rules_outcomes import giveaways
-from retinue.run import kept_replays, observed
+from retinue.run import kept_replays, observed, pace
 from retinue.run.history import New, Past
 from retinue.run.kept import Kept
 from retinue.run.layers import day_number, days_of, floats_of, keys, known_day
@@ -227,7 +227,7 @@ class _Asked:
 
         project, today = self.project, complete_day(self.project, self.now)
         past = Past.of(self.workspace)
-        with Trace(progress, {}) as trace, connect(project, trace=trace) as engine:
+        with Trace(progress, pace.scoring(project)) as trace, connect(project, trace=trace) as engine:
             trace.stage("starting")
             computed = compute(
                 engine,

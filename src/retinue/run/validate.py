@@ -1,0 +1,138 @@
+"""An honest trial of the score against what happened; nothing is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from retinue import __version__
+from retinue.project.metrics import Pulse
+from retinue.project.project import Project
+from retinue.run.replay import Tried, tried
+from retinue.store.said import pulses_for_run
+from retinue.warehouse.trace import Listener
+from retinue.workspace import Workspace
+
+if TYPE_CHECKING:
+    from retinue.insight.validation.asked import Bars, Trial
+    from retinue.insight.validation.report import Report
+    from retinue.insight.validation.sampling import Estimate
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A trial, and what it was a trial of.
+
+    `fingerprints` are by scorecard. `with_pulses` is the AUC of the score that also hears what people
+    say of accounts, None where no scorecard measures that or nobody said anything.
+    """
+
+    project: str
+    fingerprints: dict[str, str]
+    report: Report
+    with_pulses: Estimate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON contract of `retinue validate`: that of the report, and what was tried."""
+        from retinue.insight.validation.report import plain
+
+        return {
+            "project": self.project,
+            "package": __version__,
+            "fingerprints": self.fingerprints,
+            **self.report.to_dict(),
+            "auc_with_pulses": plain(self.with_pulses),
+        }
+
+
+def validate(
+    workspace: Workspace,
+    *,
+    now: datetime,
+    outcome: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+    every: Literal["day", "week"] | None = None,
+    progress: Listener | None = None,
+) -> Validated:
+    """Try the workspace's scorecards on a grid of past dates, as `tried` says.
+
+    Raises TrialError where there is nothing to try or the trial would deceive.
+    """
+    from retinue.insight.validation.validate import validate as hold
+
+    asked = {"now": now, "outcome": outcome, "first": first, "last": last, "every": every}
+
+    def say(text: str) -> None:
+        if progress is not None:
+            progress(text, 1.0)
+
+    found = tried(workspace, progress=progress, **asked)  # type: ignore[arg-type]
+    report = hold(found.replay, found.events, found.labels, found.outcome, trial(found), say)
+    heard = None
+    if _hears(workspace):
+        again = tried(workspace, pulses=True, progress=progress, **asked)  # type: ignore[arg-type]
+        heard = _auc(again)
+    return Validated(
+        workspace.project.settings.project,
+        {one.scorecard.scorecard: one.fingerprint for one in workspace.project.formulas},
+        _with_warnings(report, found),
+        heard,
+    )
+
+
+def trial(found: Tried, repetitions: int = 500) -> Trial:
+    """How a replay is tried, as its project says."""
+    from retinue.insight.validation.asked import Trial
+
+    told = found.project.settings.validation
+    return Trial(
+        until=found.until,
+        bars=_bars(found.project),
+        explained=told.explained,
+        recency=found.recency,
+        usage=found.usage,
+        treated=found.treated,
+        capacity=told.capacity,
+        fitted_until=found.fitted_until,
+        repetitions=repetitions,
+    )
+
+
+def _bars(project: Project) -> Bars:
+    from retinue.insight.validation.asked import Bars
+
+    told = project.settings.validation.bars
+    return Bars(
+        lift=told.red_lift,
+        below_green=told.early_warning,
+        below_green_ratio=told.early_warning_lift,
+        green_share=told.green_share,
+        capacity=project.settings.validation.capacity is not None,
+    )
+
+
+def _hears(workspace: Workspace) -> bool:
+    """Whether what people say enters any score, and anybody said anything."""
+    measured = any(
+        isinstance(metric, Pulse)
+        for formula in workspace.project.formulas
+        for metric in formula.metrics.values()
+    )
+    return measured and pulses_for_run(workspace.store).num_rows > 0
+
+
+def _auc(found: Tried) -> Estimate:
+    from retinue.insight.replay import spaced
+    from retinue.insight.validation.discrimination import auc_within
+
+    rows = spaced(found.replay, found.labels, found.outcome.horizon)
+    replay = found.replay.at(rows)
+    return auc_within(-replay.computed, found.labels.event[rows], replay.group)
+
+
+def _with_warnings(report: Report, found: Tried) -> Report:
+    from dataclasses import replace
+
+    return replace(report, warnings=(*found.warnings, *report.warnings))
