@@ -188,7 +188,7 @@ def _from_table(table: pa.Table) -> Replayed:
             rows[name] = tuple(aside[name])
         elif name in ("declared", "edges"):
             width = len(aside["measures"]) if name == "declared" else 2
-            rows[name] = np.array(aside[name], float).reshape(-1, width)
+            rows[name] = np.array(aside[name], float).reshape(len(aside[name]), width)
         elif name in ("points", "weights", "values"):
             width = len(aside["metrics" if name == "values" else "measures"])
             parts = [column(f"{name} {k}") for k in range(width)]
