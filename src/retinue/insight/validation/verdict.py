@@ -106,7 +106,7 @@ def judge(
 def _more_events(auc: Estimate, events: int) -> str:
     """How many events would settle it, were the AUC what it seems: intervals narrow by the root."""
     above = auc.value - CHANCE
-    if above <= 0.01:
+    if not above > 0.01:
         return "more events would hardly help: the AUC itself is near a half"
     needed = int(events * ((auc.value - auc.low) / above) ** 2 * 1.1) + 1
     return f"about {max(needed, events + 1)} events instead of {events}, were the AUC what it seems"
