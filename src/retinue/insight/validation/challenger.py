@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from retinue.insight.replay import Bools, Coded, Floats, Replay
 from retinue.insight.validation.discrimination import measured
-from retinue.insight.validation.held_out import HeldOut
+from retinue.insight.validation.held_out import HeldOut, other_groups
+from retinue.insight.validation.reliability import log_loss
 from retinue.insight.validation.report import Challenger, iso
 from retinue.insight.validation.sampling import Estimate, Resampling, interval
 
 _MOST_NAMES = 50
 """Names of a segment or stage that the challenger tells apart; the rarer ones are one."""
 
+_MOST_TREES = 150
+
 NEEDED = 50
 """Events to learn from below which boosting says little."""
 
 
 def challenger(rows: Replay, event: Bools, held: HeldOut, repetitions: int, seed: int) -> Challenger:
-    """Gradient boosting on metrics, points, segment, stage and tenure."""
+    """Gradient boosting on metrics, points, segment, stage and tenure; how many trees is told by half of the
+    groups that it learns from."""
     if held.split is None:
         return _cannot_tell(held.reason or "no later rows to tell on")
     train, test = held.split.train, held.split.test
@@ -55,22 +61,31 @@ def boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, see
     there &= np.array([len(np.unique(one[~np.isnan(one)][:10_000])) > 1 for one in features[train].T])
     if not there.any():
         return np.zeros(len(test))
-    which = [bool(there[n]) and n < 2 for n in range(features.shape[1])]
-    categorical = np.array(which)[there]
-    model = HistGradientBoostingClassifier(
-        learning_rate=0.05,
-        max_iter=150,
-        max_leaf_nodes=15,
-        min_samples_leaf=20,
-        l2_regularization=1.0,
-        early_stopping=False,
-        categorical_features=categorical if categorical.any() else None,
-        random_state=seed,
-    )
+    which = np.arange(features.shape[1]) < len(named)
+    learn, held = features[train][:, there], features[test][:, there]
+    options: dict[str, Any] = {
+        "learning_rate": 0.05,
+        "max_leaf_nodes": 15,
+        "min_samples_leaf": max(20, len(train) // 500),
+        "l2_regularization": 1.0,
+        "early_stopping": False,
+        "categorical_features": which[there] if which[there].any() else None,
+        "random_state": seed,
+    }
     # Threads that wait for a busy processor cost far more here than they save.
     with threadpool_limits(1, user_api="openmp"):
-        model.fit(features[train][:, there], event[train])
-        return np.asarray(model.decision_function(features[test][:, there]), np.float64)
+        inner = other_groups(rows.group[train], seed)
+        model = HistGradientBoostingClassifier(max_iter=_MOST_TREES, **options)
+        model.fit(learn[inner.train], event[train][inner.train])
+        losses = [
+            log_loss(np.asarray(chance)[:, 1], event[train][inner.test])
+            for chance in model.staged_predict_proba(learn[inner.test])
+        ]
+        # Half of the rows learned how many trees are enough, so all of them bear some more.
+        trees = min(_MOST_TREES, int((int(np.argmin(losses)) + 1) * 1.3) + 1)
+        model = HistGradientBoostingClassifier(max_iter=trees, **options)
+        model.fit(learn, event[train])
+        return np.asarray(model.decision_function(held), np.float64)
 
 
 def _named(coded: Coded) -> Floats:
