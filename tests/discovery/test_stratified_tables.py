@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import hypergeom, norm
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 
@@ -65,12 +65,45 @@ def test_both_are_those_of_thirteen_trials() -> None:
     assert error == pytest.approx(2.866567485e-4, rel=1e-8)
 
 
-@pytest.mark.parametrize("tables", [UGDP, BCG], ids=["two strata", "thirteen strata"])
-def test_the_test_is_that_of_statsmodels(tables: Tables) -> None:
+TENFOLD = Tables(*(10 * one for one in (UGDP.both, UGDP.having, UGDP.events, UGDP.total)))
+
+
+@pytest.mark.parametrize("tables", [TENFOLD, BCG], ids=["two strata", "thirteen strata"])
+def test_with_many_events_the_test_is_that_of_statsmodels(tables: Tables) -> None:
     a, m, t, n = (one[0] for one in (tables.both, tables.having, tables.events, tables.total))
     cubes = [np.array([[a[k], m[k] - a[k]], [t[k] - a[k], n[k] - m[k] - t[k] + a[k]]]) for k in range(len(a))]
     theirs = StratifiedTable(cubes).test_null_odds(correction=False).pvalue
     assert stratified.p_values(tables)[0] == pytest.approx(theirs, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("tables", [UGDP, of([3, 0, 1], [40, 9, 3], [1, 2, 0], [12, 30, 8])])
+def test_with_few_events_it_is_that_of_all_that_could_have_been(tables: Tables) -> None:
+    """Every split of the events of each stratum with its chance, one by one; mid-p of the sum."""
+    a, m, t, n = (one[0].astype(int) for one in (tables.both, tables.having, tables.events, tables.total))
+    chances: dict[int, float] = {0: 1.0}
+    for k in range(len(a)):
+        after: dict[int, float] = {}
+        for count in range(t[k] + 1):
+            chance = float(hypergeom.pmf(count, n[k], t[k], m[k]))
+            for so_far, before in chances.items():
+                after[so_far + count] = after.get(so_far + count, 0.0) + before * chance
+        chances = after
+    seen = a.sum()
+    below = sum(chance for count, chance in chances.items() if count < seen)
+    above = sum(chance for count, chance in chances.items() if count > seen)
+    expected = min(1.0, 2 * (min(below, above) + chances[seen] / 2))
+    assert stratified.p_values(tables)[0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_rare_events_are_not_taken_for_rarer_than_they_are() -> None:
+    """9 of 90 where 3 were to be expected of 35 in 1,000: chi-square says less than .001, and it is .002."""
+    rare = of([9], [81], [26], [884])
+    table = np.array([[9, 81], [26, 884]])
+    blind = StratifiedTable([table]).test_null_odds(correction=False).pvalue
+    told = stratified.p_values(rare)[0]
+    assert blind < 0.001 < told
+    exact = 2 * (hypergeom.sf(9, 1000, 35, 90) + hypergeom.pmf(9, 1000, 35, 90) / 2)
+    assert told == pytest.approx(exact)
 
 
 def test_strata_that_cannot_tell_change_nothing() -> None:

@@ -34,12 +34,14 @@ def world(
     features: int = 40,
     days: Sequence[int] = DAYS,
     confounding: float = 1.0,
+    rarer: float = 0.0,
 ) -> World:
     """Accounts of three segments that start over two years and have a constant hazard each.
 
     A true feature is done as often by everybody; those who do it 3 times or more in their first
     60 days have a lower logit by `effect`. Accounts of small segments leave sooner, and do what
-    goes with the segment more seldom. Everything goes on at a constant rate as long as one lives.
+    goes with the segment more seldom. `rarer` lowers all logits. Everything goes on at a constant
+    rate as long as one lives.
     """
     rng = np.random.default_rng(seed)
     segment = rng.choice(3, accounts, p=[0.2, 0.3, 0.5])
@@ -54,7 +56,7 @@ def world(
     early = [first, first + rng.poisson(rates * 30)]
     early.append(early[1] + rng.poisson(rates * 30))
     hit = early[1][:, :3] >= 3
-    logit = np.array([-8.2, -7.4, -6.6])[segment] - effect * (hit.sum(axis=1) - 1.5)
+    logit = np.array([-8.2, -7.4, -6.6])[segment] - rarer - effect * (hit.sum(axis=1) - 1.5)
     life = rng.exponential(np.exp(-logit)).astype(np.int64) + 1
     ends = start + life
     until = 18_000 + span

@@ -61,9 +61,18 @@ def tables(values: Floats, levels: Floats, event: Bools, stratum: Ints, strata: 
     )
 
 
+#: Below this variance of the count that is compared, its distribution is too skewed for chi-square.
+_EXACT = 30.0
+
+
 def p_values(given: Tables) -> Floats:
-    """Of the Cochran-Mantel-Haenszel test without continuity correction, two-sided; 1 where no
-    stratum can tell (Cochran 1954, Mantel and Haenszel 1959)."""
+    """That the property has nothing to do with the event, two-sided; 1 where no stratum can tell.
+
+    The Cochran-Mantel-Haenszel test without continuity correction (Cochran 1954, Mantel and
+    Haenszel 1959). Where events are few, from the exact distribution of its count given the
+    margins, by mid-p (Mehta, Patel and Gray 1985): chi-square takes twelve events where four were
+    to be expected for far rarer than they are.
+    """
     from scipy.stats import chi2
 
     n, m, t = given.total, given.having, given.events
@@ -73,7 +82,39 @@ def p_values(given: Tables) -> Floats:
     spread = np.where(tells, m * (n - m) * t * (n - t) / (safe**2 * (safe - 1)), 0.0).sum(axis=1)
     surplus = given.both.sum(axis=1) - expected
     statistic = np.divide(surplus**2, spread, out=np.zeros(len(given)), where=spread > 0)
-    return np.asarray(chi2.sf(statistic, 1), np.float64)
+    p = np.asarray(chi2.sf(statistic, 1), np.float64)
+    for one in np.flatnonzero((spread > 0) & (spread < _EXACT)).tolist():
+        p[one] = _exact(given.both[one], m[one], t[one], n[one])
+    return p
+
+
+def _exact(both: Floats, having: Floats, events: Floats, total: Floats) -> float:
+    """Twice the smaller tail of the sum of one hypergeometric count per stratum, half of the observed
+    count in either."""
+    from scipy.special import gammaln
+
+    tells = (having > 0) & (having < total) & (events > 0) & (events < total)
+    low = np.maximum(0.0, having + events - total)[tells]
+    high = np.minimum(having, events)[tells]
+    m, t, n = having[tells], events[tells], total[tells]
+    k = low[:, None] + np.arange(int((high - low).max()) + 1)
+    inside = k <= high[:, None]
+    taken = np.asarray(np.where(inside, k, high[:, None]), np.float64)
+
+    def ways(of: Floats, some: Floats) -> Floats:
+        return np.asarray(gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1), np.float64)
+
+    chance = np.where(
+        inside,
+        np.exp(ways(t[:, None], taken) + ways((n - t)[:, None], m[:, None] - taken) - ways(n, m)[:, None]),
+        0.0,
+    )
+    whole = np.ones(1)
+    for row, size in zip(chance, (high - low).astype(np.int64).tolist(), strict=True):
+        whole = np.convolve(whole, row[: size + 1])
+    at = int(both[tells].sum() - low.sum())
+    middle = whole[at] / 2
+    return float(min(1.0, 2 * min(whole[:at].sum() + middle, whole[at + 1 :].sum() + middle)))
 
 
 def difference(given: Tables) -> Difference:
