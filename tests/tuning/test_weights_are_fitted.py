@@ -13,8 +13,11 @@ from scipy.optimize import approx_fprime
 from retinue.insight.tuning.evidence import Evidence, folds
 from retinue.insight.tuning.proposed import level_of, weigh
 from retinue.insight.tuning.weights import (
+    KAPPA,
+    KAPPAS,
     MANY,
     Fit,
+    best_kappa,
     cross_validated,
     expanded,
     fit,
@@ -56,13 +59,13 @@ def test_the_gradient_is_exact_to_a_hundred_thousandth() -> None:
 
 @pytest.mark.parametrize(
     ("seeds", "rows", "least"),
-    [(12, 13_000, 38), pytest.param(100, 13_000, 340, marks=pytest.mark.long)],
+    [(8, 13_000, 25), pytest.param(100, 13_000, 340, marks=pytest.mark.long)],
 )
 def test_planted_weights_lie_within_their_intervals_at_two_thousand_events(
     seeds: int, rows: int, least: int
 ) -> None:
-    """12 seeds (100 in the long suite) of 13,000 rows, about 2,000 outcomes, and 4 weights: of 48 (400)
-    intervals of 90 %, at least 38 (340) cover, which fails with a chance of 2 % (0.1 %)."""
+    """8 seeds (100 in the long suite) of 13,000 rows, about 2,000 outcomes, and 4 weights: of 32 (400)
+    intervals of 90 %, at least 25 (340) cover, which fails with a chance of 1 % (0.1 %)."""
     inside, worst = 0, 0.0
     for seed in range(seeds):
         drawn = planted(seed, rows)
@@ -88,13 +91,13 @@ def test_planted_weights_lie_within_their_intervals_at_a_hundred_and_fifty_event
 
 def test_a_weight_near_zero_has_an_upper_end_near_zero_whatever_the_prior() -> None:
     """The Laplace approximation alone has upper ends of up to 0.97 here."""
-    drawn = planted(3, 12_000, true=(0.6, 0.4, 0.0, 0.0))
+    drawn = planted(3, 6_000, true=(0.6, 0.4, 0.0, 0.0))
     for kappa in (1.0, 3.0, 10.0):
-        assert np.all(interval(drawn, fit(drawn, kappa))[1][2:] < 0.1)
+        assert np.all(interval(drawn, fit(drawn, kappa))[1][2:] < 0.12)
 
 
 def test_intervals_narrow_with_evidence_and_widen_without() -> None:
-    few, many = planted(1, 500), planted(1, 20_000)
+    few, many = planted(1, 500), planted(1, 8_000)
     assert np.all(_width(few, fit(few)) > 1.5 * _width(many, fit(many)))
 
 
@@ -182,12 +185,28 @@ def test_better_weights_are_adopted_and_equal_ones_are_not() -> None:
     assert adopted <= 3
 
 
-def test_where_outcomes_are_many_the_prior_is_chosen_on_accounts_left_out() -> None:
-    rows = planted(9, 3000, declared=(0.1, 0.1, 0.1, 0.7))
+def test_a_prior_is_taken_only_where_it_is_clearly_better_on_accounts_left_out() -> None:
+    rows, random = planted(9, 1500), np.random.default_rng(0)
     assert rows.events >= MANY
-    gains = cross_validated(rows, (1.0, 1000.0))
-    assert gains[1.0].gain > gains[1000.0].gain
-    assert weigh(rows).fit.kappa < 100
+    usual, noise = random.normal(size=1500), random.normal(size=1500)
+    told = {KAPPA: usual, 1.0: usual + 0.02 + 0.1 * noise, 30.0: usual + 0.02 + 3 * noise}
+    assert best_kappa(rows, told) == 1.0
+    assert best_kappa(rows, {KAPPA: usual, 30.0: usual + 0.001 + 3 * noise}) == KAPPA
+    assert best_kappa(rows.at(slice(0, 300)), told) == KAPPA
+    assert set(cross_validated(rows, (1.0, KAPPA))) == {1.0, KAPPA}
+
+
+@pytest.mark.long
+def test_choosing_the_prior_does_not_make_intervals_too_narrow() -> None:
+    """100 books of 1,500 rows, about 230 outcomes: of 400 intervals of 90 %, at least 330 cover (82 %).
+    Taking the best prior whatever the difference covers about 71 %."""
+    inside = 0
+    for seed in range(100):
+        rows = planted(700 + seed, 1500)
+        kappa = best_kappa(rows, cross_validated(rows, KAPPAS, seed))
+        low, high = interval(rows, fit(rows, kappa), seed=seed)
+        inside += int(((low <= TRUE) & (high >= TRUE)).sum())
+    assert inside >= 330
 
 
 def test_folds_keep_groups_whole_and_deal_outcomes_evenly() -> None:
@@ -199,7 +218,7 @@ def test_folds_keep_groups_whole_and_deal_outcomes_evenly() -> None:
 
 
 def test_a_negligible_weight_is_told_by_its_upper_bound_and_a_large_one_by_both() -> None:
-    told = weigh(planted(11, 12_000, true=(0.6, 0.4, 0.0, 0.0))).weights
+    told = weigh(planted(11, 8_000, true=(0.6, 0.4, 0.0, 0.0))).weights
     assert [weight.upper_bound_only for weight in told] == [False, False, True, True]
     assert all(weight.high < 0.12 for weight in told[2:])
     assert set(told[0].by_kappa) == {"3", "10", "30"}

@@ -106,7 +106,7 @@ def later(rows: Evidence, cutoff: int | None, learned_until: int | None, seed: i
         return Later(found, cutoff, None)
     dates = np.unique(rows.day)
     if learned_until is not None:
-        dates = np.unique(np.maximum(dates, learned_until))
+        dates = np.unique(np.maximum(dates, learned_until + 1))
     known = np.array([int(rows.event[rows.known <= date].sum()) for date in dates.tolist()])
     wanted = np.argsort(np.abs(known / max(1, int(rows.event.sum())) - _SHARE), kind="stable")
     best: tuple[float, int, Split] | None = None

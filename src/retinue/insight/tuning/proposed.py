@@ -116,11 +116,12 @@ def weigh(evidence: Evidence, level: Level | None = None, seed: int = 0) -> Weig
     needed = NEEDED * len(parts.names)
     events = parts.events
     kappas = model.KAPPAS if events >= model.MANY else (model.KAPPA,)
-    gains = model.cross_validated(parts, kappas, seed) if events >= needed else {}
-    kappa = model.best_kappa(parts, gains)
+    told = model.cross_validated(parts, kappas, seed) if events >= needed else {}
+    kappa = model.best_kappa(parts, told)
+    gain = model.summed(told[kappa], parts.group) if told else None
     found = model.fit(parts, kappa)
     slope = model.slope_test(evidence.base(evidence.declared), evidence.event, evidence.group)
-    adopted, why = _verdict(events, needed, level, slope, gains.get(kappa))
+    adopted, why = _verdict(events, needed, level, slope, gain)
     fitted = model.expanded(found.weights, evidence, parts)
     return Weighing(
         level=level,
@@ -134,7 +135,7 @@ def weigh(evidence: Evidence, level: Level | None = None, seed: int = 0) -> Weig
         events=events,
         needed=needed,
         slope=slope,
-        cross_validated=gains.get(kappa),
+        cross_validated=gain,
         adopted=adopted,
         why=why,
         fit=found,

@@ -28,7 +28,7 @@ from retinue.insight.tuning.evidence import Evidence, by_group, folds
 SLOPE = 0.4
 """Prior median of b: ten points of score multiply the odds by exp(-0.4)."""
 KAPPA = 10.0
-KAPPAS = (1.0, 3.0, 10.0, 30.0, 100.0)
+KAPPAS = (1.0, 3.0, 10.0, 30.0)
 MANY = 100
 """From as many events on kappa is chosen by cross-validation, below it is KAPPA."""
 DRAWS = 2000
@@ -239,10 +239,10 @@ def gain(learn: Evidence, test: Evidence, found: Fit) -> Gain:
     return summed(log_likelihood(test, found) - log_likelihood(test, line(learn)), test.group)
 
 
-def cross_validated(evidence: Evidence, kappas: tuple[float, ...], seed: int = 0) -> dict[float, Gain]:
-    """By kappa: the gain on accounts left out, in folds that keep groups whole.
+def cross_validated(evidence: Evidence, kappas: tuple[float, ...], seed: int = 0) -> dict[float, Floats]:
+    """By kappa and row: the log-likelihood gained on accounts left out, in folds that keep groups whole.
 
-    Empty where there are too few outcomes for every fold to have one.
+    Empty where there are too few outcomes for every fold to have two.
     """
     if evidence.events < 2 * PARTS:
         return {}
@@ -257,14 +257,22 @@ def cross_validated(evidence: Evidence, kappas: tuple[float, ...], seed: int = 0
             found = fit(learn, kappa, effect)
             effect = found.design_effect
             told[kappa][left] = log_likelihood(test, found) - before
-    return {kappa: summed(values, evidence.group) for kappa, values in told.items()}
+    return told
 
 
-def best_kappa(evidence: Evidence, gains: dict[float, Gain]) -> float:
-    """KAPPA below MANY events; the one of the highest log-likelihood on accounts left out above."""
-    if evidence.events < MANY or not gains:
+def best_kappa(evidence: Evidence, told: dict[float, Floats]) -> float:
+    """KAPPA, unless there are MANY events and another does better on accounts left out by more than one
+    standard error of the difference.
+
+    Taking the highest whatever the difference makes intervals too narrow: with 150 to 450 outcomes
+    those of 90 % covered planted weights in 50 to 97 % of samples, with this rule in 77 to 98 %, and
+    with KAPPA alone in 82 to 98 %.
+    """
+    if evidence.events < MANY or KAPPA not in told:
         return KAPPA
-    return max(gains, key=lambda kappa: (gains[kappa].gain, kappa))
+    ahead = {kappa: summed(rows - told[KAPPA], evidence.group) for kappa, rows in told.items()}
+    better = [kappa for kappa, one in ahead.items() if kappa != KAPPA and one.clear]
+    return max(better, key=lambda kappa: ahead[kappa].gain, default=KAPPA)
 
 
 def log_likelihood(evidence: Evidence, found: Fit) -> Floats:
