@@ -155,7 +155,7 @@ def _rows(
     if not values:
         return nothing(title, WIDTH)
     texts = [_written(row, axis) for row in rows]
-    right = min(max(wide(text) for text in texts), WIDTH * 0.4) + 8
+    right = min(max(wide(text) for text in texts), WIDTH * 0.45) + 8
     left = min(max(wide(row.name) for row in rows) + 10, WIDTH * 0.72 - right)
     head = LINE + 8 if reference is not None and reference_name else 6.0
     bottom = head + _ROW * len(rows) + 4
@@ -250,11 +250,11 @@ def reliability(
     title: str,
     points: Sequence[Point],
     *,
-    x_name: str = "foreseen",
-    y_name: str = "happened",
+    x_name: str = "predicted",
+    y_name: str = "observed",
     height: float = 320.0,
 ) -> Markup:
-    """What was foreseen beside what happened, both shares, on the line where they are the same.
+    """What was predicted beside what happened, both shares, on the line where they are the same.
 
     The area of a dot goes with how many observations it rests on.
     """
@@ -269,7 +269,7 @@ def reliability(
     most = max((p.count or 0 for p in there), default=0)
     for p in there:
         x, y = field.x(p.x or 0.0), field.y(p.y or 0.0)
-        radius = 3.0 + 6.0 * math.sqrt((p.count or 0) / most) if most else 4.0
+        radius = 2.5 + 3.5 * math.sqrt((p.count or 0) / most) if most else 4.0
         inside = [element("title", escaped(_said(p, *axes)))]
         if p.low is not None and p.high is not None and isnum(p.low) and isnum(p.high):
             inside.append(line(x, field.y(min(p.low, top)), x, field.y(min(p.high, top)), "whisker"))

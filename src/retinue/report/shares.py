@@ -40,7 +40,7 @@ def histogram(
     x = x or Axis()
     totals = {name: sum(known(values)) for name, values in counts.items()}
     there = {name: values for name, values in counts.items() if totals[name] > 0}
-    if not there or len(edges) < 2:
+    if not there or len(edges) < 2 or len(known(edges)) < len(edges):
         return nothing(title, WIDTH)
     shares = {
         name: [(v if v is not None and math.isfinite(v) else 0.0) / totals[name] for v in values]
