@@ -55,6 +55,16 @@ def test_a_score_or_a_measure_that_is_too_good_is_refused_by_its_name() -> None:
         tried(replace(w, replay=replace(w.replay, points=points)))
 
 
+def test_a_metric_that_is_certain_of_a_few_is_said_though_its_auc_is_modest() -> None:
+    w = world()
+    half = w.told.event & (np.random.default_rng(2).random(len(w.replay)) < 0.4)
+    asked = with_metric(w, np.where(half, 1.0, 0.0))
+    (warning,) = (one for one in tried(asked).warnings if "peek" in one)
+    assert "rows with the most extreme values of peek had the outcome" in warning
+    assert not tried(asked, explained=("peek",)).warnings
+    assert not tried(w).warnings
+
+
 def test_with_few_events_no_auc_is_too_good() -> None:
     w = world(accounts=40, weeks=12, rate=0.004, seed=2)
     assert w.told.event.any()

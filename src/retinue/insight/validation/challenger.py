@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from retinue.insight.replay import Bools, Coded, Floats, Replay
 from retinue.insight.validation.discrimination import measured
-from retinue.insight.validation.held_out import HeldOut, other_groups
-from retinue.insight.validation.reliability import log_loss
+from retinue.insight.validation.held_out import HeldOut
 from retinue.insight.validation.report import Challenger, iso
 from retinue.insight.validation.sampling import Estimate, Resampling, interval
 
 _MOST_NAMES = 50
 """Names of a segment or stage that the challenger tells apart; the rarer ones are one."""
 
-_MOST_TREES = 150
+_LEAVES = (3, 15)
+"""Leaves of a tree: one per hundred events, within these. With few events larger trees learn by heart: on
+seven books drawn from a stated hazard, with 68 to 269 events, 15 leaves had AUC .67 to .81 where 3 had
+.72 to .84."""
 
 NEEDED = 50
 """Events to learn from below which boosting says little."""
 
 
 def challenger(rows: Replay, event: Bools, held: HeldOut, repetitions: int, seed: int) -> Challenger:
-    """Gradient boosting on metrics, points, segment, stage and tenure; how many trees is told by half of the
-    groups that it learns from."""
+    """Gradient boosting on metrics, points, segment, stage and tenure, against the score on the same rows."""
     if held.split is None:
         return _cannot_tell(held.reason or "no later rows to tell on")
     train, test = held.split.train, held.split.test
@@ -51,7 +50,7 @@ def challenger(rows: Replay, event: Bools, held: HeldOut, repetitions: int, seed
 
 def boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, seed: int) -> Floats:
     """Log odds of the rows `test`, learned from the rows `train`, from metrics, points, segment, stage and
-    tenure. The same seed gives the same numbers."""
+    tenure. Risk never rises with points. The same seed gives the same numbers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -61,31 +60,24 @@ def boosted(rows: Replay, event: Bools, train: np.ndarray, test: np.ndarray, see
     there &= np.array([len(np.unique(one[~np.isnan(one)][:10_000])) > 1 for one in features[train].T])
     if not there.any():
         return np.zeros(len(test))
-    which = np.arange(features.shape[1]) < len(named)
-    learn, held = features[train][:, there], features[test][:, there]
-    options: dict[str, Any] = {
-        "learning_rate": 0.05,
-        "max_leaf_nodes": 15,
-        "min_samples_leaf": max(20, len(train) // 500),
-        "l2_regularization": 1.0,
-        "early_stopping": False,
-        "categorical_features": which[there] if which[there].any() else None,
-        "random_state": seed,
-    }
+    places = np.arange(features.shape[1])
+    named_there = (places < len(named))[there]
+    learned = int(event[train].sum())
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=150 if learned >= 100 * _LEAVES[1] else 100,
+        max_leaf_nodes=int(np.clip(learned // 100, *_LEAVES)),
+        min_samples_leaf=40,
+        l2_regularization=10.0,
+        early_stopping=False,
+        categorical_features=named_there if named_there.any() else None,
+        monotonic_cst=np.where(places < features.shape[1] - rows.points.shape[1], 0, -1)[there],
+        random_state=seed,
+    )
     # Threads that wait for a busy processor cost far more here than they save.
     with threadpool_limits(1, user_api="openmp"):
-        inner = other_groups(rows.group[train], seed)
-        model = HistGradientBoostingClassifier(max_iter=_MOST_TREES, **options)
-        model.fit(learn[inner.train], event[train][inner.train])
-        losses = [
-            log_loss(np.asarray(chance)[:, 1], event[train][inner.test])
-            for chance in model.staged_predict_proba(learn[inner.test])
-        ]
-        # Half of the rows learned how many trees are enough, so all of them bear some more.
-        trees = min(_MOST_TREES, int((int(np.argmin(losses)) + 1) * 1.3) + 1)
-        model = HistGradientBoostingClassifier(max_iter=trees, **options)
-        model.fit(learn, event[train])
-        return np.asarray(model.decision_function(held), np.float64)
+        model.fit(features[train][:, there], event[train])
+        return np.asarray(model.decision_function(features[test][:, there]), np.float64)
 
 
 def _named(coded: Coded) -> Floats:

@@ -18,6 +18,10 @@ ENOUGH = 20
 """Events, and rows without one, from which an AUC is taken seriously."""
 
 _MOSTLY = 0.5
+_RARE = 0.3
+"""Base rate up to which a share of _CERTAIN is no accident."""
+
+_CERTAIN = 0.9
 
 
 def refuse_too_good(rows: Replay, event: Bools, asked: Trial) -> list[str]:
@@ -42,11 +46,44 @@ def refuse_too_good(rows: Replay, event: Bools, asked: Trial) -> list[str]:
     ]
 
 
+def nearly_certain(rows: Replay, event: Bools, asked: Trial) -> list[str]:
+    """A warning for each metric or measure with values at which the outcome is all but certain: a request to
+    cancel, say, tells of a loss that is already decided, which an AUC over everyone hides."""
+    base = float(event.mean()) if len(event) else 0.0
+    if base > _RARE:
+        return []
+    found = []
+    for name, column in _columns(rows):
+        hit = max(_certain(column, event), _certain(-column, event))
+        if hit[1] and name not in asked.explained:
+            found.append(
+                f"{hit[0]} of the {hit[1]} rows with the most extreme values of {name} had the outcome "
+                f"(of all rows {base:.0%}): look at whether {name} is known only once a loss is decided"
+            )
+    return found
+
+
+def _certain(column: Floats, event: Bools) -> tuple[int, int]:
+    """Events and rows among the lowest values, for as many as have almost only events; 0 where none do."""
+    there = np.flatnonzero(~np.isnan(column))
+    order = there[np.argsort(column[there], kind="stable")]
+    if not len(order):
+        return 0, 0
+    value = column[order]
+    last = np.flatnonzero(np.append(value[1:] != value[:-1], True))
+    events, count = np.cumsum(event[order])[last], last + 1
+    certain = np.flatnonzero((events >= ENOUGH) & (events >= _CERTAIN * count))
+    return (int(events[certain[-1]]), int(count[certain[-1]])) if len(certain) else (0, 0)
+
+
+def _columns(rows: Replay) -> list[tuple[str, Floats]]:
+    columns = [(name, rows.values[:, at]) for at, name in enumerate(rows.metrics)]
+    return columns + [(name, rows.points[:, at]) for at, name in enumerate(rows.measures)]
+
+
 def _strengths(rows: Replay, event: Bools) -> list[tuple[str, float]]:
     found = [("score", auc(-rows.computed, event))]
-    columns = [(name, rows.values[:, at]) for at, name in enumerate(rows.metrics)]
-    columns += [(name, rows.points[:, at]) for at, name in enumerate(rows.measures)]
-    for name, column in columns:
+    for name, column in _columns(rows):
         found.append((name, max(_either(column, event), _either(np.isnan(column).astype(float), event))))
     return found
 

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinue.insight.replay import Bools, Floats, Ints, Replay
-from retinue.insight.stability import AT_RISK, HEALTHY
+from retinue.insight.stability import AT_RISK
 from retinue.insight.validation.discrimination import auc_within
-from retinue.insight.validation.losses import Grid
 from retinue.insight.validation.reliability import Foretold
-from retinue.insight.validation.report import Reason, Slice, iso
+from retinue.insight.validation.report import Slice, iso
 from retinue.insight.validation.sampling import Estimate, shares
 
 NEEDED = 10
@@ -92,27 +91,3 @@ def _quarters(day: Ints) -> tuple[tuple[str, ...], Ints]:
     quarters, code = np.unique(month // 3, return_inverse=True)
     names = tuple(f"{1970 + one // 4} Q{one % 4 + 1}" for one in quarters.tolist())
     return names, np.asarray(code, np.int64)
-
-
-def reasons(grid: Grid) -> tuple[Reason, ...]:
-    """Losses by stated reason, and the bands of those lost 7 days before; most frequent first."""
-    lost = grid.lost
-    row = grid.before(7)
-    seen = row >= 0
-    band = np.where(seen, grid.replay.band[row], -1) if len(grid.replay) else np.full(len(lost), -1)
-    names = (*lost.reason.names, "none given")
-    code = np.where(lost.reason.codes >= 0, lost.reason.codes, len(names) - 1)
-    found = [
-        Reason(
-            name,
-            int((code == at).sum()),
-            int(seen[code == at].sum()),
-            int((band[code == at] == HEALTHY).sum()),
-            int((band[code == at] == AT_RISK).sum()),
-        )
-        for at, name in enumerate(names)
-        if (code == at).any()
-    ]
-    if len(found) == 1 and found[0].name == "none given":
-        return ()
-    return tuple(sorted(found, key=lambda one: (-one.lost, one.name)))

@@ -69,6 +69,7 @@ def validate(
         )
     check_spacing(rows.account, rows.day, outcome.horizon)
     warnings += guards.refuse_too_good(rows, event, asked)
+    warnings += guards.nearly_certain(rows, event, asked)
     warnings += guards.of_attributes(rows)
 
     say("intervals")
