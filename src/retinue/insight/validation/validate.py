@@ -22,7 +22,7 @@ from retinue.insight.replay import (
 )
 from retinue.insight.validation import bands as of_bands
 from retinue.insight.validation import guards
-from retinue.insight.validation.amounts import amounts
+from retinue.insight.validation.amounts import amounts, reasons
 from retinue.insight.validation.asked import Trial
 from retinue.insight.validation.bars import bars
 from retinue.insight.validation.baselines import baselines
@@ -35,7 +35,7 @@ from retinue.insight.validation.missing import caps, missing
 from retinue.insight.validation.reliability import reliability
 from retinue.insight.validation.report import Counted, Report, iso
 from retinue.insight.validation.sampling import Estimate, Resampling, share
-from retinue.insight.validation.slices import reasons, slices
+from retinue.insight.validation.slices import slices
 from retinue.insight.validation.verdict import Outcomes, judge
 
 
