@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -103,10 +104,12 @@ def test_the_rows_counted_do_not_overlap_and_those_too_young_are_left_out() -> N
     assert any("left out because their horizon is not over" in one for one in tried(short).warnings)
 
 
-def test_without_a_row_to_count_there_is_no_trial() -> None:
+def test_without_a_row_to_count_there_is_not_enough_churn() -> None:
     w = world(accounts=20, weeks=3)
-    with pytest.raises(TrialError, match="no row can be counted"):
-        tried(w)
+    found = tried(w)
+    assert (found.observations, found.verdict) == (0, "not_enough_churn")
+    assert found.dates == () and found.counted.not_matured > 0
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_attributes_of_today_are_said() -> None:

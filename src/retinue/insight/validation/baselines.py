@@ -41,7 +41,8 @@ def _metric(rows: Replay, name: str | None) -> Floats:
 def _constant(rows: Replay, event: Bools, score: Floats) -> Baseline:
     half = Estimate(0.5, 0.5, 0.5)
     ahead = interval(auc(-rows.computed, event) - 0.5, score - 0.5)
-    return Baseline("constant", half, ahead, float(event.mean()), len(rows))
+    base = float(event.mean()) if len(rows) else float("nan")
+    return Baseline("constant", half, ahead, base, len(rows))
 
 
 def _against(
@@ -63,7 +64,7 @@ def _filled(risk: Floats) -> tuple[Floats, int]:
 def _best(rows: Replay, told: Labels, resampling: Resampling, score: Floats) -> Baseline | None:
     """The metric, with its direction, that was best on rows whose label was known by the middle date; its
     AUC on all rows flatters it, so that on later rows stands beside it."""
-    if not rows.metrics:
+    if not rows.metrics or not len(rows):
         return None
     event, given = told.event, -rows.computed
     middle = _middle(rows.day, event)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from retinue.errors import TrialError
 from retinue.insight.replay import (
     Bools,
     Events,
@@ -51,7 +50,8 @@ def validate(
 
     Rates, AUC and calibration rest on rows a horizon apart; lead time, bands before a loss and
     restlessness on the whole grid. Raises TrialError where the trial would deceive: a score or
-    metric that is too good and not explained, or nothing that the score was not learned from.
+    metric that is too good and not explained, or no date that the score was not learned from.
+    Where no row can be counted, the verdict is not_enough_churn.
     """
     say = progress or (lambda _: None)
     later, warnings = guards.after_fit(replay, asked)
@@ -62,11 +62,6 @@ def validate(
     places = spaced(replay, told, outcome.horizon)
     rows, own = replay.at(places), _at(told, places)
     event = own.event
-    if not len(rows):
-        raise TrialError(
-            f"no row can be counted: none is scored, at risk and {outcome.horizon} days old",
-            hint="replay earlier dates, or take a shorter horizon",
-        )
     check_spacing(rows.account, rows.day, outcome.horizon)
     warnings += guards.refuse_too_good(rows, event, asked)
     warnings += guards.nearly_certain(rows, event, asked)

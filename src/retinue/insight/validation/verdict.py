@@ -19,6 +19,8 @@ WELL = 0.70
 
 WELL_AT_LEAST = 0.60
 CHANCE = 0.5
+WORTH = 0.03
+"""A lead of the challenger, in AUC, that is worth a look: the score misses something."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +80,19 @@ def judge(
                 "other measures: see which single metric does better than the score",
             ),
         )
+    left = _left(challenger)
     behind = [one for one in baselines if one.ahead.known and one.ahead.high < 0]
     if auc.value >= WELL and auc.low >= WELL_AT_LEAST and not behind:
         return Verdict(
             "predicts_well",
             f"A low score comes before the outcome, and well enough to work by ({span}).",
-            ("a later trial in which the AUC falls, or a naive baseline that gets ahead",),
+            (*left, "a later trial in which the AUC falls, or a naive baseline that gets ahead"),
         )
     changes = []
     if behind:
         worst = min(behind, key=lambda one: one.ahead.value)
         changes.append(f"getting ahead of {worst.name}, which alone does better (AUC {worst.auc.value:.2f})")
-    if challenger.ahead.known and challenger.ahead.high < 0:
-        changes.append(
-            f"what gradient boosting finds in the same data: AUC {challenger.auc.value:.2f} where the score "
-            f"has {challenger.score_auc.value:.2f}"
-        )
+    changes += left
     if auc.value < WELL:
         changes.append(f"an AUC of {WELL:.2f} or more, by better measures or weights")
     if auc.low < WELL_AT_LEAST:
@@ -101,6 +100,16 @@ def judge(
     return Verdict(
         "predicts_weakly", f"A low score comes before the outcome, but weakly ({span}).", tuple(changes)
     )
+
+
+def _left(challenger: Challenger) -> list[str]:
+    """What gradient boosting finds and the score does not, where that is sure and worth a look."""
+    if not (challenger.ahead.high < 0 and -challenger.ahead.value >= WORTH):
+        return []
+    return [
+        f"what gradient boosting finds in the same data and the score misses: AUC {challenger.auc.value:.2f} "
+        f"where the score has {challenger.score_auc.value:.2f}, on the same later rows"
+    ]
 
 
 def _more_events(auc: Estimate, events: int) -> str:
