@@ -25,6 +25,8 @@ from psycopg import sql
 
 #: Nothing of a test survives the test, so nothing has to reach the disk.
 _FAST = {
+    # What waits for somebody else for a minute, in a test, waits for ever.
+    "lock_timeout": "60s",
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
