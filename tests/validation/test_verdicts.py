@@ -52,7 +52,7 @@ def test_the_verdict_says_what_would_change_it() -> None:
     assert "near a half" in said(Estimate(0.5, 0.4, 0.6)).would_change[0]
     wrong = said(Estimate(0.3, 0.2, 0.4))
     assert wrong.name == "no_evidence" and "a high score does" in wrong.sentence
-    assert "wrong way round" in wrong.would_change[0]
+    assert "the wrong way round" in wrong.would_change[0]
 
 
 def test_what_is_behind_a_naive_baseline_does_not_predict_well() -> None:

@@ -74,7 +74,8 @@ def judge(
             f"There is no evidence that a low score comes before the outcome ({span})."
             + (" The opposite holds: a high score does." if opposite else ""),
             (
-                "look at the direction of the curves: the score is the wrong way round"
+                "for a good outcome (an expansion, a referral) that is as it should be; for a bad one the curves "
+                "are the wrong way round"
                 if opposite
                 else _more_events(auc, events),
                 "other measures: see which single metric does better than the score",
