@@ -66,6 +66,7 @@ def judge(
             f"{ENOUGH_GROUPS} are needed, for what is of one group is one observation.",
             (f"events in {ENOUGH_GROUPS - outcomes.groups} more groups of accounts",),
         )
+    left = _left(challenger)
     span = f"AUC {auc.value:.2f}, 95 % interval {auc.low:.2f} to {auc.high:.2f}, {events} events"
     if not auc.low > CHANCE:
         opposite = auc.high < CHANCE
@@ -78,10 +79,10 @@ def judge(
                 "are the wrong way round"
                 if opposite
                 else _more_events(auc, events),
+                *left,
                 "other measures: see which single metric does better than the score",
             ),
         )
-    left = _left(challenger)
     behind = [one for one in baselines if one.ahead.known and one.ahead.high < 0]
     if auc.value >= WELL and auc.low >= WELL_AT_LEAST and not behind:
         return Verdict(
