@@ -247,3 +247,4 @@ def test_a_follow_up_of_180_days_is_told_in_words() -> None:
     told = discover(world(0, 1500).landmarks, "churn")
     assert told.follow_up == CHURN.horizon
     assert "within the next 180 days" in told.findings[0].sentence
+    assert "at least 3 times in their first" in told.findings[0].sentence

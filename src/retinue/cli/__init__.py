@@ -12,6 +12,8 @@ import click
 
 from retinue import __version__
 from retinue.cli import author, operate, read
+from retinue.cli.discover import discover
+from retinue.cli.drift import drift
 from retinue.cli.options import STOPPED
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.validate import validate
@@ -116,6 +118,8 @@ for _command in (
     *operate.START,
     *read.COMMANDS,
     validate,
+    discover,
+    drift,
     *author.COMMANDS,
     *operate.COMMANDS,
 ):

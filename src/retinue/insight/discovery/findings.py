@@ -174,7 +174,7 @@ def sentence(
 
     more = "fewer" if told.difference < 0 else "more"
     first = (
-        f"Accounts with {name} at least {level:g} times in their first {days} days: {outcome} within the "
+        f"Accounts with {name} at least {_times(level)} in their first {days} days: {outcome} within the "
         f"next {follow_up} days for {share(told.having)}, without it for {share(told.lacking)}"
     )
     if np.isnan(told.difference):
@@ -185,6 +185,10 @@ def sentence(
     )
     doubt = "" if confirmed else " Not confirmed on held-out accounts: the interval holds no difference."
     return f"{first}; {size}. Associated with {outcome}, not proof that it is a cause.{doubt}"
+
+
+def _times(level: float) -> str:
+    return "once" if level == 1 else f"{level:g} times"
 
 
 def _percent(rate: float) -> str:
