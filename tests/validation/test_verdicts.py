@@ -52,7 +52,7 @@ def test_the_verdict_says_what_would_change_it() -> None:
     assert "near a half" in said(Estimate(0.5, 0.4, 0.6)).would_change[0]
     wrong = said(Estimate(0.3, 0.2, 0.4))
     assert wrong.name == "no_evidence" and "a high score does" in wrong.sentence
-    assert "the wrong way round" in wrong.would_change[0]
+    assert "wrong way round" in wrong.would_change[0]
 
 
 def test_what_is_behind_a_naive_baseline_does_not_predict_well() -> None:
@@ -121,6 +121,33 @@ def test_silence_as_the_outcome_is_tried_like_any_other() -> None:
     assert found.verdict == "predicts_well" and found.horizon_days == 91
     assert found.lead_time.lost > 20 and found.before[0].seen > 20
     assert found.lead_time.capture.value > found.lead_time.null_capture
+
+
+def test_of_a_good_outcome_high_scores_are_the_foresight() -> None:
+    """The same book upside down: what foretold losses foretells expansions, figure by figure."""
+    w = world()
+    points = 100 - w.replay.points
+    mirror = replace(
+        w.replay,
+        computed=100 - w.replay.computed,
+        points=points,
+        band=np.digitize(100 - w.replay.computed, [35, 60]),
+        values=-w.replay.values,
+        tenure=-w.replay.tenure,
+    )
+    asked = Trial(w.until, repetitions=100, usage="logins", recency="noise")
+    bad = validate(w.replay, w.events, w.told, CHURN, asked)
+    good = validate(mirror, w.events, w.told, CHURN, replace(asked, good=True))
+    assert good.verdict == bad.verdict == "predicts_well"
+    assert good.sentence == bad.sentence.replace("A low score", "A high score")
+    assert good.auc == bad.auc and good.auc_within == bad.auc_within
+    assert [one.auc for one in good.baselines] == [one.auc for one in bad.baselines]
+    assert good.calibration.slope.value == pytest.approx(bad.calibration.slope.value)
+    assert good.missing.neutral.value == pytest.approx(bad.missing.neutral.value)
+    assert good.band("green").lift.value > 1 > good.band("red").lift.value
+    assert [one.name for one in good.bars] == ["share of green", "red fits the capacity"]
+    wrong = validate(mirror, w.events, w.told, CHURN, asked)
+    assert wrong.verdict == "no_evidence" and "a high score does" in wrong.sentence
 
 
 def test_a_book_without_events_or_with_nothing_but_events_gets_a_report() -> None:

@@ -35,7 +35,8 @@ class Trial:
     `treated`: per row of the replay, whether an intervention was open then or begun within the
     horizon. `capacity`: accounts that the team can work at once. `fitted_until`: thresholds,
     references or weights of the scorecard were learned from data up to that day, so that only
-    later rows count.
+    later rows count. `good`: the outcome is wished for (an expansion, a referral), so that it is the
+    high scores that should come before it.
     """
 
     until: int
@@ -48,3 +49,4 @@ class Trial:
     capacity: float | None = None
     fitted_until: int | None = None
     repetitions: int = 500
+    good: bool = False

@@ -10,13 +10,15 @@ NEEDED = 20
 
 
 def bars(asked: Trial, events: int, red: Band, now: Shares | None, warned: Warned) -> tuple[Reached, ...]:
-    """`now` is the book on the last date: how much of it is green, and how many are red."""
+    """`now` is the book on the last date: how much of it is green, and how many are red. What red should warn
+    of is no good outcome, so that those bars are not asked of one."""
     found = []
     wanted = asked.bars
-    if wanted.lift is not None:
+    if wanted.lift is not None and not asked.good:
         found.append(_lift(wanted.lift, events, red))
-    if wanted.below_green is not None and wanted.below_green_ratio is not None:
-        found.append(_below_green(wanted.below_green, wanted.below_green_ratio, warned))
+    early = None if asked.good else wanted.below_green
+    if early is not None and wanted.below_green_ratio is not None:
+        found.append(_below_green(early, wanted.below_green_ratio, warned))
     if wanted.green_share is not None:
         found.append(_green(wanted.green_share, now))
     if wanted.capacity:

@@ -16,7 +16,8 @@ BEST = "best single metric"
 def baselines(
     rows: Replay, told: Labels, asked: Trial, resampling: Resampling, score: Floats
 ) -> tuple[Baseline, ...]:
-    """Constant, recency, tenure, usage, and the one metric that was best on the earlier half.
+    """Constant, recency, tenure, usage, and the one metric that was best on the earlier half. A long silence,
+    short tenure and little usage foretell a loss, and their opposites a good outcome.
 
     `score` holds the AUC of the score in each repetition of `resampling`; differences are between
     the same draws.
@@ -24,11 +25,12 @@ def baselines(
     event = told.event
     given = -rows.computed
     found = [_constant(rows, event, score)]
-    named: list[tuple[str, Floats]] = [("tenure", -rows.tenure)]
+    sign = -1 if asked.good else 1
+    named: list[tuple[str, Floats]] = [("tenure", -sign * rows.tenure)]
     if asked.recency in rows.metrics:
-        named.insert(0, ("days since last activity", _metric(rows, asked.recency)))
+        named.insert(0, ("days since last activity", sign * _metric(rows, asked.recency)))
     if asked.usage in rows.metrics:
-        named.append(("usage", -_metric(rows, asked.usage)))
+        named.append(("usage", -sign * _metric(rows, asked.usage)))
     found += [_against(name, risk, given, event, resampling, score) for name, risk in named]
     best = _best(rows, told, resampling, score)
     return (*found, best) if best else tuple(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retinue.insight.replay import Bools, Floats, Labels, Replay
+from retinue.insight.replay import Bools, Floats, Ints, Labels, Replay
 from retinue.insight.validation.discrimination import auc, auc_within, measured
 from retinue.insight.validation.report import Caps, Missing
 from retinue.insight.validation.sampling import Estimate, Resampling, interval, share
@@ -34,12 +34,13 @@ def filled(rows: Replay, stand_in: float | None) -> Floats:
 
 
 def missing(
-    rows: Replay, told: Labels, not_scored: Bools, replay: Replay, all_told: Labels, resampling: Resampling
+    rows: Replay, told: Labels, not_scored: Bools, group: Ints, all_told: Labels, risk: float
 ) -> Missing:
-    """`not_scored` marks rows of the whole replay that would count, had they a score, on the same dates."""
+    """`not_scored` marks rows of the whole replay that would count, had they a score, on the same dates;
+    `group` and `all_told` are of that. `risk` is -1 where low scores should come before the outcome, 1 where high ones should."""
     event = told.event
     reweight, neutral, worst = (
-        auc_within(-filled(rows, stand_in), event, resampling.cluster) for stand_in in (None, 50.0, 0.0)
+        auc_within(risk * filled(rows, stand_in), event, rows.group) for stand_in in (None, 50.0, 0.0)
     )
     declared = rows.declared[rows.scorecard.codes]
     gone = int(not_scored.sum())
@@ -50,7 +51,7 @@ def missing(
         rows_with_missing=int(((declared > 0) & np.isnan(rows.points)).any(axis=1).sum()),
         not_scored=gone,
         not_scored_share=gone / (gone + len(rows)) if gone + len(rows) else float("nan"),
-        not_scored_rate=share(all_told.event[not_scored], replay.group[not_scored]),
+        not_scored_rate=share(all_told.event[not_scored], group[not_scored]),
     )
 
 

@@ -272,7 +272,8 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole trial. `to_dict` is a contract: see there for how names differ in JSON."""
+    """A whole trial. `to_dict` is a contract: see there for how names differ in JSON. `good`: the outcome is
+    wished for, and AUC is the chance that who has it has the higher score."""
 
     verdict: str
     sentence: str
@@ -310,6 +311,7 @@ class Report:
     bars: tuple[Reached, ...]
     counted: Counted
     warnings: tuple[str, ...]
+    good: bool = False
 
     def band(self, name: str) -> Band:
         """The band of that name: red, watch or green."""

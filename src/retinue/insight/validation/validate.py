@@ -63,20 +63,22 @@ def validate(
     rows, own = replay.at(places), _at(told, places)
     event = own.event
     check_spacing(rows.account, rows.day, outcome.horizon)
-    warnings += guards.refuse_too_good(rows, event, asked)
+    # For a good outcome all that ranks sees the scores upside down; bands and tables of scores do not.
+    ranked = _upside_down(rows) if asked.good else rows
+    warnings += guards.refuse_too_good(ranked, event, asked)
     warnings += guards.nearly_certain(rows, event, asked)
     warnings += guards.of_attributes(rows)
 
     say("intervals")
     resampling = Resampling.of(rows.group, asked.repetitions, asked.seed)
-    value, precision, drawn = measured(-rows.computed, event, resampling)
+    value, precision, drawn = measured(-ranked.computed, event, resampling)
     say("baselines")
-    rivals = baselines(rows, own, asked, resampling, drawn)
+    rivals = baselines(ranked, own, asked, resampling, drawn)
     say("challenger")
     held = held_out(rows, own, asked.seed)
-    rival = challenger(rows, event, held, asked.repetitions, asked.seed)
+    rival = challenger(ranked, event, held, asked.repetitions, asked.seed)
     say("calibration")
-    calibration, foretold = reliability(rows, event, held, asked.repetitions, asked.seed)
+    calibration, foretold = reliability(ranked, event, held, asked.repetitions, asked.seed)
     say("bands and lead time")
     grid = Grid.of(replay, told, losses(replay, events, told, asked.until))
     table = of_bands.bands(rows, event, resampling)
@@ -85,8 +87,8 @@ def validate(
     say("parts")
     count = int(event.sum())
     spread = Outcomes(count, len(rows) - count, len(np.unique(resampling.cluster[event])))
-    verdict = judge(spread, value, rivals, rival, outcome.horizon)
-    within = _within(rows, event, resampling.cluster)
+    verdict = judge(spread, value, rivals, rival, outcome.horizon, asked.good)
+    within = _within(ranked, event, resampling.cluster)
     warnings += guards.of_strata(value, within)
     warnings += guards.of_labels(told)
     silent = told.usable & ~replay.scored & np.isin(replay.day, np.unique(rows.day))
@@ -104,8 +106,8 @@ def validate(
         groups=resampling.clusters,
         base_rate=share(event, resampling.cluster),
         auc=value,
-        auc_by_account=auc_within(-rows.computed, event, rows.account),
-        auc_closed_form=auc_within(-rows.computed, event, resampling.cluster),
+        auc_by_account=auc_within(-ranked.computed, event, rows.account),
+        auc_closed_form=auc_within(-ranked.computed, event, resampling.cluster),
         average_precision=precision,
         auc_within=within,
         baselines=rivals,
@@ -119,16 +121,17 @@ def validate(
         lead_time=lead_time(grid),
         movement=of_bands.movement(grid),
         over_time=time,
-        missing=missing(rows, own, silent, replay, told, resampling),
-        caps=caps(rows, event, resampling, drawn),
+        missing=missing(rows, own, silent, replay.group, told, 1.0 if asked.good else -1.0),
+        caps=caps(ranked, event, resampling, drawn),
         slices=slices(
-            rows, event, resampling.cluster, foretold, treated[places] if treated is not None else None
+            ranked, event, resampling.cluster, foretold, treated[places] if treated is not None else None
         ),
         reasons=reasons(grid),
         amounts=amounts(grid),
         bars=bars(asked, count, table[0], time[-1] if time else None, early),
         counted=_counted(replay, told, places),
         warnings=tuple(warnings),
+        good=asked.good,
     )
 
 
@@ -137,6 +140,10 @@ def _within(rows: Replay, event: Bools, cluster: Ints) -> dict[str, Estimate]:
     risk: Floats = -rows.computed
     strata = {"segment": rows.segment.codes, "stage": rows.stage.codes, "date": rows.day}
     return {name: auc_within(risk, event, cluster, codes) for name, codes in strata.items()}
+
+
+def _upside_down(rows: Replay) -> Replay:
+    return replace(rows, computed=100 - rows.computed, points=100 - rows.points, adjustment=-rows.adjustment)
 
 
 def _counted(replay: Replay, told: Labels, places: Ints) -> Counted:

@@ -40,7 +40,12 @@ class Verdict:
 
 
 def judge(
-    outcomes: Outcomes, auc: Estimate, baselines: tuple[Baseline, ...], challenger: Challenger, horizon: int
+    outcomes: Outcomes,
+    auc: Estimate,
+    baselines: tuple[Baseline, ...],
+    challenger: Challenger,
+    horizon: int,
+    good: bool = False,
 ) -> Verdict:
     """not_enough_churn: fewer than 20 events, or fewer than 20 rows without one, or events in fewer than 10
     groups of accounts. no_evidence: the interval of the AUC reaches down to a half. predicts_well: AUC at
@@ -67,16 +72,17 @@ def judge(
             (f"events in {ENOUGH_GROUPS - outcomes.groups} more groups of accounts",),
         )
     left = _left(challenger)
+    side, other = ("high", "low") if good else ("low", "high")
     span = f"AUC {auc.value:.2f}, 95 % interval {auc.low:.2f} to {auc.high:.2f}, {events} events"
     if not auc.low > CHANCE:
         opposite = auc.high < CHANCE
         return Verdict(
             "no_evidence",
-            f"There is no evidence that a low score comes before the outcome ({span})."
-            + (" The opposite holds: a high score does." if opposite else ""),
+            f"There is no evidence that a {side} score comes before the outcome ({span})."
+            + (f" The opposite holds: a {other} score does." if opposite else ""),
             (
-                "for a good outcome (an expansion, a referral) that is as it should be; for a bad one the curves "
-                "are the wrong way round"
+                "look at the direction of the curves, and at whether the outcome is good or bad: one is the "
+                "wrong way round"
                 if opposite
                 else _more_events(auc, events),
                 *left,
@@ -87,7 +93,7 @@ def judge(
     if auc.value >= WELL and auc.low >= WELL_AT_LEAST and not behind:
         return Verdict(
             "predicts_well",
-            f"A low score comes before the outcome, and well enough to work by ({span}).",
+            f"A {side} score comes before the outcome, and well enough to work by ({span}).",
             (*left, "a later trial in which the AUC falls, or a naive baseline that gets ahead"),
         )
     changes = []
@@ -100,7 +106,7 @@ def judge(
     if auc.low < WELL_AT_LEAST:
         changes.append(f"an interval that begins at {WELL_AT_LEAST:.2f} or more, with more events")
     return Verdict(
-        "predicts_weakly", f"A low score comes before the outcome, but weakly ({span}).", tuple(changes)
+        "predicts_weakly", f"A {side} score comes before the outcome, but weakly ({span}).", tuple(changes)
     )
 
 
