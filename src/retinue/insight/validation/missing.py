@@ -37,7 +37,8 @@ def missing(
     rows: Replay, told: Labels, not_scored: Bools, group: Ints, all_told: Labels, risk: float
 ) -> Missing:
     """`not_scored` marks rows of the whole replay that would count, had they a score, on the same dates;
-    `group` and `all_told` are of that. `risk` is -1 where low scores should come before the outcome, 1 where high ones should."""
+    `group` and `all_told` are of that. `risk` is -1 where low scores should come before the
+    outcome, 1 where high ones should."""
     event = told.event
     reweight, neutral, worst = (
         auc_within(risk * filled(rows, stand_in), event, rows.group) for stand_in in (None, 50.0, 0.0)
