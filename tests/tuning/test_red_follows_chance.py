@@ -11,20 +11,18 @@ from retinue.insight import calibration
 from retinue.insight.calibration import Calibrator
 from retinue.insight.replay import Coded
 from retinue.insight.tuning.thresholds import (
-    Offsets,
+    apart,
     between,
-    chance_of_capacity,
     chance_of_cost,
+    cut_of_capacity,
     edge_at,
     offsets,
-    red,
     shifted,
     shrunk,
 )
 
 IDENTITY = Calibrator("isotonic", 100, 50, knots=((0.0, 1.0), (100.0, 0.0)))
 """At score s the chance is 1 - s / 100."""
-NONE = Offsets(0.0, {})
 
 
 def test_under_the_identity_the_edge_is_the_chance_itself() -> None:
@@ -86,13 +84,13 @@ def test_an_alert_pays_from_cost_over_what_it_saves() -> None:
 def test_capacity_is_never_exceeded_on_the_median_date() -> None:
     random = np.random.default_rng(2)
     chance, day = random.random(900), np.repeat(np.arange(9), 100)
-    cut = chance_of_capacity(chance, day, 15)
+    cut = cut_of_capacity(chance, day, 15)
     reds = [int((chance[day == one] >= cut).sum()) for one in range(9)]
     assert sorted(reds)[4] == 15
     ties = np.concatenate([np.full(10, 0.9), np.full(10, 0.5), np.full(80, 0.1)])
-    assert int((ties >= chance_of_capacity(ties, np.zeros(100, int), 15)).sum()) == 10
-    assert int((ties >= chance_of_capacity(ties, np.zeros(100, int), 5)).sum()) == 0
-    assert int((ties >= chance_of_capacity(ties, np.zeros(100, int), 500)).sum()) == 100
+    assert int((ties >= cut_of_capacity(ties, np.zeros(100, int), 15)).sum()) == 10
+    assert int((ties >= cut_of_capacity(ties, np.zeros(100, int), 5)).sum()) == 0
+    assert int((ties >= cut_of_capacity(ties, np.zeros(100, int), 500)).sum()) == 100
 
 
 def test_planted_chances_give_reds_that_churn_as_stated() -> None:
@@ -114,16 +112,19 @@ def test_planted_chances_give_reds_that_churn_as_stated() -> None:
     assert within >= 34  # 95 % each: below 34 of 40 with a chance of 0.3 %
 
 
-def test_edges_differ_by_segment_and_stage_and_what_is_red_is_told() -> None:
+def test_edges_differ_by_segment_and_what_is_red_is_told() -> None:
     score = np.tile(np.arange(100.0), 2)
-    segment, stage = Coded.of(["big"] * 100 + ["small"] * 100), Coded.none(200)
+    segment = Coded.of(["big"] * 100 + ["small"] * 100)
     event = score < np.concatenate([np.full(100, 10), np.full(100, 30)])
     by = offsets(IDENTITY.chance(score) * 0.4, event, segment)
-    told = red(IDENTITY, 0.8, "capacity", (score, event, segment, stage), (by, NONE))
-    assert told.edge == pytest.approx(20, abs=1e-6)
+    moved = shifted(IDENTITY.chance(score), by.logits(segment))
+    told = apart(IDENTITY, 0.8, moved, event, (by, by))
     assert told.by_segment["big"] < 20 < told.by_segment["small"]
-    assert 0 < told.share < 0.4 and told.lift > 1
-    assert told.to_dict()["by_stage"] == {}
+    red = np.concatenate([score[:100] <= told.by_segment["big"], score[100:] <= told.by_segment["small"]])
+    assert told.share == pytest.approx(red.mean())
+    assert (told.churn_rate, told.lift) == pytest.approx(
+        (event[red].mean(), event[red].mean() / event.mean())
+    )
 
 
 def test_log_odds_are_moved_by_the_offset() -> None:

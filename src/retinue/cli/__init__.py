@@ -16,6 +16,7 @@ from retinue.cli.discover import discover
 from retinue.cli.drift import drift
 from retinue.cli.options import STOPPED
 from retinue.cli.stopping import Stop, stoppable
+from retinue.cli.tune import tune
 from retinue.cli.validate import validate
 from retinue.errors import ProjectError, RetinueError
 
@@ -118,6 +119,7 @@ for _command in (
     *operate.START,
     *read.COMMANDS,
     validate,
+    tune,
     discover,
     drift,
     *author.COMMANDS,

@@ -13,7 +13,16 @@ from retinue.insight.calibration import Calibrator
 from retinue.insight.replay import Bools, Coded, Floats, Ints, Split
 from retinue.insight.tuning.comparison import estimate_dict
 from retinue.insight.tuning.conformal import ALPHAS, Green, green_edge, one_each
-from retinue.insight.tuning.thresholds import Offsets, Red, chance_of_capacity, offsets, red, shifted
+from retinue.insight.tuning.thresholds import (
+    Offsets,
+    Red,
+    apart,
+    caught,
+    cut_of_capacity,
+    edge_at,
+    offsets,
+    shifted,
+)
 from retinue.insight.validation.sampling import Estimate, share
 
 _LEAST_GREEN = 0.1
@@ -22,9 +31,10 @@ _LEAST_GREEN = 0.1
 
 @dataclass(frozen=True)
 class Scored:
-    """Rows with a score that was not fitted on them."""
+    """Rows with a score that was not fitted on them, and `today`, the score in force."""
 
     score: Floats
+    today: Floats
     event: Bools
     account: Ints
     group: Ints
@@ -35,6 +45,7 @@ class Scored:
     def at(self, rows: Any) -> Scored:
         return Scored(
             self.score[rows],
+            self.today[rows],
             self.event[rows],
             self.account[rows],
             self.group[rows],
@@ -56,18 +67,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Realised:
-    """Edges learned on earlier rows, on later rows of other accounts."""
+    """Edges learned on earlier rows, on later rows of other accounts; `red_churn_apart` is with edges by
+    segment and stage."""
 
     red_share: Estimate
     red_churn: Estimate
     by_segment: dict[str, Estimate]
     churned_green: Estimate | None
+    red_churn_apart: Estimate
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "red_share": estimate_dict(self.red_share),
             "red_churn_rate": estimate_dict(self.red_churn),
             "red_churn_rate_by_segment": {name: estimate_dict(one) for name, one in self.by_segment.items()},
+            "red_churn_rate_with_edges_by_segment_and_stage": estimate_dict(self.red_churn_apart),
             "churned_while_green": estimate_dict(self.churned_green),
         }
 
@@ -121,32 +135,48 @@ def _learned(rows: Scored, declared: tuple[float, float], wanted: Wanted) -> Edg
     calibrator, by_segment, by_stage, told, reason = None, none, none, None, "too few outcomes for a chance"
     if kind != "constant" and int((~rows.event).sum()) >= calibration.MINIMUM[kind]:
         calibrator = calibration.fit(kind, rows.score, rows.event)
-        chance = calibrator.chance(rows.score)
-        by_segment = offsets(chance, rows.event, rows.segment)
-        chance = shifted(chance, by_segment.logits(rows.segment))
+        moved = calibrator.chance(rows.score)
+        by_segment = offsets(moved, rows.event, rows.segment)
+        moved = shifted(moved, by_segment.logits(rows.segment))
         # What the segment tells already is not told again by the stage.
-        by_stage = offsets(chance, rows.event, rows.stage)
-        chance = shifted(chance, by_stage.logits(rows.stage))
-        rule, cut, reason = _cut(rows, chance, declared[0], wanted)
-        if cut is not None:
-            seen = (rows.score, rows.event, rows.segment, rows.stage)
-            told = red(calibrator, cut, rule, seen, (by_segment, by_stage))
+        by_stage = offsets(moved, rows.event, rows.stage)
+        moved = shifted(moved, by_stage.logits(rows.stage))
+        told = _red(rows, calibrator, moved, (by_segment, by_stage), declared[0], wanted)
+        reason = "nothing says how much red there should be: name a capacity or a cost"
     green, refused = _greens(rows, wanted.alpha)
     proposed, why = _proposed(declared, told, reason, green, wanted.alpha)
     return Edges(declared, proposed, why, told, green, refused, calibrator, by_segment, by_stage)
 
 
-def _cut(rows: Scored, chance: Floats, watch: float, wanted: Wanted) -> tuple[str, float | None, str]:
-    """(rule, chance from which on red, why not)."""
+def _red(
+    rows: Scored,
+    calibrator: Calibrator,
+    moved: Floats,
+    by: tuple[Offsets, Offsets],
+    watch: float,
+    wanted: Wanted,
+) -> Red | None:
+    """One edge for all, and edges by segment and stage; None where nothing says how much red there is to
+    be."""
+    today = float(np.mean(rows.today < watch))
     if wanted.chance is not None:
-        return f"an alert pays from a chance of {wanted.chance:.1%}", wanted.chance, ""
-    if wanted.capacity is not None:
+        rule = f"an alert pays from a chance of {wanted.chance:.1%}"
+        cut, edge = wanted.chance, edge_at(calibrator, wanted.chance, 0.0)
+    elif wanted.capacity is not None:
         most = int(wanted.capacity)
-        return f"the {most} accounts at most risk", chance_of_capacity(chance, rows.day, most), ""
-    today = float(np.mean(rows.score < watch))
-    if not 0 < today < 1:
-        return "", None, "nothing says how much red there should be: name a capacity or a cost"
-    return f"as many as today ({today:.1%})", float(np.quantile(chance, 1 - today)), ""
+        rule = f"the {most} accounts at most risk"
+        cut = cut_of_capacity(moved, rows.day, most)
+        edge = float(np.nextafter(-cut_of_capacity(-rows.score, rows.day, most), np.inf))
+    elif 0 < today < 1:
+        rule = f"as many as today ({today:.1%})"
+        cut = float(np.quantile(moved, 1 - today))
+        same = rows.score is rows.today or bool((rows.score == rows.today).all())
+        edge = watch if same else float(np.quantile(rows.score, today))
+    else:
+        return None
+    chance = float(calibrator.chance(edge)) if np.isfinite(edge) else cut
+    inside = rows.score < edge if np.isfinite(edge) else np.zeros(len(rows.score), bool)
+    return Red(rule, chance, edge, *caught(inside, rows.event), apart(calibrator, cut, moved, rows.event, by))
 
 
 def _greens(rows: Scored, alpha: float) -> tuple[tuple[Green, ...], dict[str, str]]:
@@ -166,9 +196,9 @@ def _proposed(
     watch, healthy = declared
     said = []
     if told is None or not 0 < told.edge < 100:
-        said.append(f"the edge of red stays: {reason or 'no score is that risky'}")
+        said.append(f"the edge of red stays: {'no score is that risky' if told else reason}")
     else:
-        watch = float(np.floor(told.edge * 10) / 10)
+        watch = float(np.floor(np.nextafter(told.edge * 10, np.inf)) / 10)
         said.append(f"red below {watch:g}: {told.rule}")
     chosen = next((one for one in green if one.alpha == alpha), None)
     if chosen is None:
@@ -190,10 +220,9 @@ def _proposed(
 
 
 def _realised(learned: Edges, late: Scored, wanted: Wanted) -> Realised | None:
-    if learned.calibrator is None or learned.red is None:
+    if learned.red is None:
         return None
-    logit = learned.segments.logits(late.segment) + learned.stages.logits(late.stage)
-    inside = shifted(learned.calibrator.chance(late.score), logit) >= learned.red.chance
+    inside = late.score < learned.red.edge
     by_segment = {
         name: share(late.event[rows], late.group[rows])
         for n, name in enumerate(late.segment.names)
@@ -204,4 +233,13 @@ def _realised(learned: Edges, late: Scored, wanted: Wanted) -> Realised | None:
     if chosen is not None and late.event.any():
         green = share(late.score[late.event] >= chosen.edge, late.group[late.event])
     churn = share(late.event[inside], late.group[inside]) if inside.any() else Estimate.none()
-    return Realised(share(inside, late.group), churn, by_segment, green)
+    return Realised(share(inside, late.group), churn, by_segment, green, _apart_later(learned, late))
+
+
+def _apart_later(learned: Edges, late: Scored) -> Estimate:
+    """Outcome rate of what the edges by segment and stage would have made red."""
+    if learned.red is None or learned.calibrator is None:
+        return Estimate.none()
+    logit = learned.segments.logits(late.segment) + learned.stages.logits(late.stage)
+    inside = shifted(learned.calibrator.chance(late.score), logit) >= learned.red.apart.chance
+    return share(late.event[inside], late.group[inside]) if inside.any() else Estimate.none()

@@ -107,16 +107,36 @@ def shifted(chance: Floats, logit: Floats | float) -> Floats:
 
 @dataclass(frozen=True)
 class Red:
-    """Red is a chance of `chance` and above; for an account of no particular segment that is a score below
-    `edge`. `by_segment` and `by_stage` are the edges with their offset; nan where no score is that
-    risky.
-
-    `share`, `churn_rate` and `lift` are of the rows that it was learned from.
+    """Red below the score `edge`, one for all: its `chance`, and what of the rows it was learned from is red,
+    and came true. `apart` has an edge for each segment and stage instead.
     """
 
     rule: str
     chance: float
     edge: float
+    share: float
+    churn_rate: float
+    lift: float
+    apart: Apart
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
+            "chance": self.chance,
+            "edge": _plain(self.edge),
+            "share": _plain(self.share),
+            "churn_rate": _plain(self.churn_rate),
+            "lift": _plain(self.lift),
+            "by_segment_and_stage": self.apart.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Red from the same chance in every segment and stage: the scores at which each has it, nan where no
+    score is that risky, and what of the rows would be red and came true."""
+
+    chance: float
     by_segment: dict[str, float]
     by_stage: dict[str, float]
     share: float
@@ -124,19 +144,18 @@ class Red:
     lift: float
 
     def to_dict(self) -> dict[str, Any]:
-        def plain(value: float) -> float | None:
-            return value if np.isfinite(value) else None
-
         return {
-            "rule": self.rule,
             "chance": self.chance,
-            "edge": plain(self.edge),
-            "by_segment": {name: plain(edge) for name, edge in self.by_segment.items()},
-            "by_stage": {name: plain(edge) for name, edge in self.by_stage.items()},
-            "share": plain(self.share),
-            "churn_rate": plain(self.churn_rate),
-            "lift": plain(self.lift),
+            "by_segment": {name: _plain(edge) for name, edge in self.by_segment.items()},
+            "by_stage": {name: _plain(edge) for name, edge in self.by_stage.items()},
+            "share": _plain(self.share),
+            "churn_rate": _plain(self.churn_rate),
+            "lift": _plain(self.lift),
         }
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def chance_of_cost(alert_cost: float, uplift: float, at_stake: float) -> float:
@@ -155,8 +174,8 @@ def chance_of_cost(alert_cost: float, uplift: float, at_stake: float) -> float:
     return chance
 
 
-def chance_of_capacity(chance: Floats, day: Ints, capacity: int) -> float:
-    """The chance above which, on the median date, are as many accounts as can be looked after.
+def cut_of_capacity(risk: Floats, day: Ints, capacity: int) -> float:
+    """The risk from which on, on the median date, are as many accounts as can be looked after.
 
     Ties share an edge: there are never more above it on that date.
     """
@@ -164,39 +183,36 @@ def chance_of_capacity(chance: Floats, day: Ints, capacity: int) -> float:
         raise TrialError(f"a capacity is at least 1 account, not {capacity}")
     cuts = []
     for rows in _by_day(day):
-        ordered = np.sort(chance[rows])[::-1]
+        ordered = np.sort(risk[rows])[::-1]
         if len(ordered) <= capacity:
             cuts.append(float(ordered[-1]))
             continue
         above = ordered[ordered > ordered[capacity]]
-        cuts.append(float(above[-1]) if len(above) else float(np.nextafter(ordered[0], 2)))
+        cuts.append(float(above[-1]) if len(above) else float(np.nextafter(ordered[0], np.inf)))
     return float(np.median(cuts))
 
 
-def red(
-    calibrator: Calibrator,
-    chance: float,
-    rule: str,
-    rows: tuple[Floats, Bools, Coded, Coded],
-    by: tuple[Offsets, Offsets],
-) -> Red:
-    """The edge of red as scores; `rows` are score, event, segment and stage, `by` offsets of segments and
-    stages."""
-    score, event, segment, stage = rows
-    logit = by[0].logits(segment) + by[1].logits(stage)
-    inside = shifted(calibrator.chance(score), logit) >= chance
+def caught(red: Bools, event: Bools) -> tuple[float, float, float]:
+    """(share of rows, outcome rate, that rate over the base rate) of what is red; nan where nothing is."""
     rate = float(event.mean()) if len(event) else float("nan")
-    struck = float(event[inside].mean()) if inside.any() else float("nan")
-    return Red(
-        rule=rule,
-        chance=chance,
-        edge=edge_at(calibrator, chance, 0.0),
-        by_segment={name: edge_at(calibrator, chance, one.logit) for name, one in by[0].by_name.items()},
-        by_stage={name: edge_at(calibrator, chance, one.logit) for name, one in by[1].by_name.items()},
-        share=float(inside.mean()) if len(inside) else float("nan"),
-        churn_rate=struck,
-        lift=struck / rate if rate > 0 else float("nan"),
+    struck = float(event[red].mean()) if red.any() else float("nan")
+    return (
+        float(red.mean()) if len(red) else float("nan"),
+        struck,
+        struck / rate if rate > 0 else float("nan"),
     )
+
+
+def apart(
+    calibrator: Calibrator, chance: float, moved: Floats, event: Bools, by: tuple[Offsets, Offsets]
+) -> Apart:
+    """Edges from one chance; `moved` are the chances of rows with their offsets, `by` the offsets of segments
+    and of stages."""
+    segments, stages = (
+        {name: edge_at(calibrator, chance, one.logit) for name, one in offsets_.by_name.items()}
+        for offsets_ in by
+    )
+    return Apart(chance, segments, stages, *caught(moved >= chance, event))
 
 
 def edge_at(calibrator: Calibrator, chance: float, offset: float) -> float:

@@ -72,7 +72,8 @@ class Tried:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """`suggested` is today's setting unless another has fewer flaps and warns no worse; `step` is the days
+    """`suggested` is today's setting unless another has fewer flaps, warns no worse and holds no
+    more accounts red; `step` is the days
     between dates of the replay: settings that differ within it cannot be told apart. `lost` accounts
     are what red and green before the outcome rest on."""
 
@@ -206,14 +207,18 @@ def _front(found: Sequence[Tried]) -> list[Tried]:
 
 
 def _suggested(tried: Sequence[Tried]) -> Setting:
-    """Fewer flaps, as much red in time and no more green than today: the calmest of them, or today's."""
+    """Fewer flaps than today, as much red in time, no more green, and no more red in all (which would buy
+    warning by holding accounts red for longer): the calmest of them, or today's."""
     today = next(one for one in tried if one.current)
     if not np.isfinite([today.flaps, today.red_14, today.green_7]).all():
         return today.setting
     better = [
         one
         for one in tried
-        if one.flaps < today.flaps and one.red_14 >= today.red_14 and one.green_7 <= today.green_7
+        if one.flaps < today.flaps
+        and one.red_14 >= today.red_14
+        and one.green_7 <= today.green_7
+        and one.red_share <= today.red_share
     ]
     return min(better, key=lambda one: one.flaps, default=today).setting
 

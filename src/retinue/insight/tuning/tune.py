@@ -168,6 +168,7 @@ def _decided(weighing: Weighing, held_out: Comparison | None) -> Weighing:
 def _edges(own: Evidence, part: Replay, weighing: Weighing, asked: Asked, at: Later) -> Edges:
     scored = Scored(
         score=out_of_fold(own, weighing, asked.seed),
+        today=own.score,
         event=own.event,
         account=own.account,
         group=own.group,
