@@ -10,10 +10,12 @@ import statsmodels.api as sm
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as their_log_loss
 
-from retinue.insight.replay import Replay, labels, spaced
+from retinue.errors import TrialError
+from retinue.insight.replay import Replay, Split, labels, spaced
 from retinue.insight.validation import Report, Trial, validate
-from retinue.insight.validation.held_out import ENOUGH, held_out
-from retinue.insight.validation.reliability import brier, log_loss, slope
+from retinue.insight.validation.challenger import challenger
+from retinue.insight.validation.held_out import ENOUGH, HeldOut, held_out
+from retinue.insight.validation.reliability import brier, log_loss, reliability, slope
 from tests.validation.world import CHURN, World, world
 
 
@@ -112,6 +114,20 @@ def test_what_is_told_was_not_learned_from() -> None:
     assert not set(rows.group[train]) & set(rows.group[test])
     assert told.known[train].max() <= held.cutoff <= rows.day[test].min()
     assert min(told.event[train].sum(), told.event[test].sum()) >= ENOUGH
+
+
+def test_the_same_account_on_both_sides_is_refused() -> None:
+    w = world()
+    rows, places = counted(w)
+    event = w.told.event[places]
+    half = len(rows) // 2
+    mixed = HeldOut(Split(np.arange(half), np.arange(half, len(rows))), 140, None)
+    with pytest.raises(TrialError, match="accounts are both in training and in test"):
+        challenger(rows, event, mixed, 50, 0)
+    with pytest.raises(TrialError, match="accounts are both in training and in test"):
+        reliability(
+            rows, event, HeldOut(Split(np.arange(0, half, 2), np.arange(1, half, 2)), 140, None), 50, 0
+        )
 
 
 def test_one_date_leaves_the_challenger_without_a_later_one_and_calibration_with_other_groups() -> None:

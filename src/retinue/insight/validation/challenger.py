@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from retinue.insight.replay import Bools, Coded, Floats, Replay
+from retinue.insight.replay import Bools, Coded, Floats, Replay, check_apart
 from retinue.insight.validation.discrimination import measured
 from retinue.insight.validation.held_out import HeldOut
 from retinue.insight.validation.report import Challenger, iso
@@ -27,6 +27,7 @@ def challenger(rows: Replay, event: Bools, held: HeldOut, repetitions: int, seed
     if held.split is None:
         return _cannot_tell(held.reason or "no later rows to tell on")
     train, test = held.split.train, held.split.test
+    check_apart(rows.group[train], rows.group[test])
     learned = int(event[train].sum())
     if learned < NEEDED:
         return _cannot_tell(f"{learned} events to learn from, {NEEDED} are needed")

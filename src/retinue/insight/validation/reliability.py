@@ -8,7 +8,7 @@ import numpy as np
 
 from retinue.errors import TrialError
 from retinue.insight.calibration import Calibrator, fit, kind_for
-from retinue.insight.replay import Bools, Floats, Ints, Replay
+from retinue.insight.replay import Bools, Floats, Ints, Replay, check_apart
 from retinue.insight.validation.held_out import HeldOut, other_groups
 from retinue.insight.validation.report import Bin, Calibration
 from retinue.insight.validation.sampling import Estimate, Resampling, Z, shares
@@ -32,6 +32,7 @@ def reliability(
     sides = held.split or other_groups(rows.group, seed)
     learned_on = held.learned_on if held.split else "half of the accounts, of the same dates"
     train, test = sides.train, sides.test
+    check_apart(rows.group[train], rows.group[test])
     try:
         found = _learned(rows, event, train)
     except TrialError as error:
