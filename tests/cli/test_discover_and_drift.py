@@ -47,7 +47,8 @@ def test_its_numbers_are_those_of_the_files(company: Path, discovered: dict[str,
     last, followed = date(2025, 12, 31).toordinal(), {14: 0, 30: 0, 60: 0, 90: 0}
     first = min(
         date.fromisoformat(line.split(",")[1]).toordinal()
-        for line in (company / "data" / "usage.csv").read_text().splitlines()[1:]
+        for name in ("usage", "ratings")
+        for line in (company / "data" / f"{name}.csv").read_text().splitlines()[1:]
     )
     for _key, _segment, started, ended in rows:
         start = date.fromisoformat(started).toordinal()

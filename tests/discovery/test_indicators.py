@@ -143,6 +143,25 @@ def test_an_account_and_its_children_are_on_the_same_side() -> None:
         assert abs(told.discovery_accounts - told.held_out_accounts) < 0.1 * told.accounts
 
 
+def test_accounts_that_all_started_together_are_halved_by_chance() -> None:
+    """All on one day, and nine of ten on one day: halves are even all the same, and it is said."""
+    one = world(5, 600, days=(60,)).landmarks[0]
+    for late in (0, 60):
+        start = np.full(len(one), 18_000) + 100 * (np.arange(len(one)) < late)
+        told = discover([replace(one, start=start)])
+        assert abs(told.discovery_accounts - told.held_out_accounts) < 0.1 * told.accounts
+        assert any("too much at the same time" in warning for warning in told.warnings)
+
+
+def test_two_waves_of_starts_are_the_halves() -> None:
+    """Two days of start, 60 % of accounts on the second: older and newer are those, not by chance."""
+    one = world(5, 600, days=(60,)).landmarks[0]
+    early = np.arange(len(one)) % 5 < 2
+    told = discover([replace(one, start=np.where(early, 18_000, 18_300))])
+    assert told.discovery_accounts == int((one.population & early).sum())
+    assert not any("by chance" in warning for warning in told.warnings)
+
+
 def test_what_nearly_all_or_none_do_is_not_tested() -> None:
     one = world(5, 600, days=(60,)).landmarks[0]
     rows = np.arange(len(one))

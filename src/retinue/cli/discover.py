@@ -140,14 +140,18 @@ def _finding(page: Page, one: Finding) -> None:
     page.line(styled("  ", "") + sign + one.sentence)
     page.line(
         styled(
-            f"  On discovery {one.discovered.difference * 100:+.1f} points, held out "
-            f"{one.held_out.difference * 100:+.1f}. To explain the latter away, something unseen would have "
+            f"  On discovery {_points(one.discovered.difference)} points, held out "
+            f"{_points(one.held_out.difference)}. To explain the latter away, something unseen would have "
             f"to go with both by a risk ratio of {_ratio(one.e_value)} ({_ratio(one.e_value_low)} for its "
             "limit).",
             "dim",
         )
     )
     _picture(page, one.bins)
+
+
+def _points(value: float) -> str:
+    return "-" if isnan(value) else f"{value * 100:+.1f}"
 
 
 def _ratio(value: float) -> str:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 DAYS = (14, 30, 60, 90)
 FOLLOW_UP = 180
 """Days after the landmark, where the horizon of the outcome is not longer."""
+SILENT, TOO_LATE = 60, 180
+"""Days after the first row of any source: up to the first, a source that has none yet was only silent;
+after the second, it is left out."""
 
 
 @dataclass(frozen=True)
@@ -168,15 +171,16 @@ def _counted(
 
 
 def _usable(told: Sequence[FirstDays]) -> tuple[list[FirstDays], int, list[str]]:
-    """The sources that go back far enough, the day from which all of them do, and what is left out.
+    """The sources that go back far enough, the day from which they do, and what is left out.
 
-    Of an account that started before a source did, the first days are not all there.
+    Of an account that started before a source did, the first days are not all there. A source whose
+    first row comes a little later than that of others may only have had nothing to say.
     """
     begun = {one.source: day_number(one.first) for one in told if one.first is not None}
     if not begun:
         raise TrialError("the sources have no row about any account", hint="name other events")
     first = min(begun.values())
-    late = sorted(name for name, day in begun.items() if day > first + 180)
+    late = sorted(name for name, day in begun.items() if day > first + TOO_LATE)
     warnings = [f'"{name}" begins on {_day(begun[name])}, too late to be looked at' for name in late]
     warnings += [
         f"{one.source}.{column}: not looked at: numbers, or too many values"
@@ -184,7 +188,8 @@ def _usable(told: Sequence[FirstDays]) -> tuple[list[FirstDays], int, list[str]]
         for column in one.left_out
     ]
     chosen = [one for one in told if one.source in begun and one.source not in late]
-    return chosen, max(begun[one.source] for one in chosen), warnings
+    later = [begun[one.source] for one in chosen if begun[one.source] > first + SILENT]
+    return chosen, max(later, default=first), warnings
 
 
 def _people(seen: pa.Table, found: Tried, begins: int) -> Accounts:

@@ -25,6 +25,8 @@ from retinue.insight.replay import Bools, Floats, Ints
 LEVELS = 4
 #: A property that nearly all or nearly no accounts have tells nothing.
 SUPPORT = (0.05, 0.95)
+#: Older and newer accounts are halves where neither has less than this share.
+LEAST = 0.25
 #: Below so many accounts that can be followed, even true indicators are seldom found.
 ENOUGH = 400
 #: A difference in rates above this is more likely the outcome itself than a sign of it.
@@ -82,7 +84,7 @@ def discover(
             "no account can be followed: none was seen from its start to the end of the follow-up",
             hint="shorten the follow-up, or give a longer history",
         )
-    older = _older(landmarks, by_account, seed)
+    older, by_start = _older(landmarks, by_account, seed)
     halves = [
         (_Half.of(one, one.population & side), _Half.of(one, one.population & ~side))
         for one, side in zip(landmarks, older, strict=True)
@@ -106,25 +108,28 @@ def discover(
         rate=rate,
         findings=findings,
         rejected=rejected,
-        warnings=_warnings(accounts, halves, findings),
+        warnings=_warnings(accounts, halves, findings, alike=not (by_start or by_account)),
     )
 
 
-def _older(landmarks: Sequence[Landmarks], by_account: bool, seed: int) -> list[Bools]:
-    """Which rows discover. The same accounts on every landmark, groups whole."""
+def _older(landmarks: Sequence[Landmarks], by_account: bool, seed: int) -> tuple[list[Bools], bool]:
+    """Which rows discover: the same accounts on every landmark, groups whole; and whether they are the
+    older ones. They are drawn by chance too where starts are too alike to tell older from newer."""
     group = np.concatenate([one.group[one.population] for one in landmarks])
     start = np.concatenate([one.start[one.population] for one in landmarks])
     groups, place = np.unique(group, return_inverse=True)
-    if by_account:
+    began = np.full(len(groups), np.iinfo(np.int64).max)
+    np.minimum.at(began, place, start)
+    # Half of the accounts that the shortest landmark has, not half of the groups.
+    short = min(landmarks, key=lambda one: one.days)
+    own = began[np.searchsorted(groups, short.group[short.population])]
+    middle = np.median(own) if len(own) else np.median(began)
+    sides = [(began <= middle, (own <= middle).mean()), (began < middle, (own < middle).mean())]
+    chosen, share = min(sides, key=lambda side: abs(side[1] - 0.5))
+    older = not by_account and LEAST <= share <= 1 - LEAST
+    if not older:
         chosen = np.random.default_rng(seed).permutation(len(groups)) < len(groups) / 2
-    else:
-        began = np.full(len(groups), np.iinfo(np.int64).max)
-        np.minimum.at(began, place, start)
-        # Half of the accounts that the shortest landmark has, not half of the groups.
-        short = min(landmarks, key=lambda one: one.days)
-        own = began[np.searchsorted(groups, short.group[short.population])]
-        chosen = began <= (np.median(own) if len(own) else np.median(began))
-    return [np.isin(one.group, groups[chosen]) for one in landmarks]
+    return [np.isin(one.group, groups[chosen]) for one in landmarks], older
 
 
 def _levels(values: Floats) -> Floats:
@@ -258,9 +263,13 @@ def _finding(
 
 
 def _warnings(
-    accounts: int, halves: list[tuple[_Half, _Half]], findings: Sequence[Finding]
+    accounts: int, halves: list[tuple[_Half, _Half]], findings: Sequence[Finding], *, alike: bool
 ) -> tuple[str, ...]:
     found: list[str] = []
+    if alike:
+        found.append(
+            "accounts started too much at the same time to tell older from newer: halves are by chance"
+        )
     if accounts < ENOUGH:
         found.append(
             f"{accounts:,} accounts can be followed: expect nothing found; below {ENOUGH} that is too few"
