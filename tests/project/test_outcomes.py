@@ -106,6 +106,8 @@ def test_what_happens_once_is_final_unless_said_otherwise(tmp_path: Path) -> Non
     assert project is not None
     final = {name: rule.is_final for name, rule in project.settings.outcomes.items()}
     assert final == {"a": True, "b": True, "c": False, "d": False, "e": True, "f": False}
+    good = {name: rule.is_good for name, rule in project.settings.outcomes.items()}
+    assert good == {"a": False, "b": False, "c": False, "d": False, "e": False, "f": True}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ class OutcomeRule(Declaration):
     least the share `by`; `recorded`, people have recorded it.
 
     `within` is the horizon. A `final` outcome happens once, and the account is gone: by default
-    `ended`, `fact` and `recorded: churned` are. `amount` and `reason` are columns of the source.
+    `ended`, `fact` and `recorded: churned` are. A `good` one is to come to healthy accounts: by
+    default `rises` and `recorded` renewed, expanded and referred are. `amount` and `reason` are columns of the source.
     `until` is an attribute with a date: after it the outcome cannot happen any more, so snapshots
     whose horizon goes past it are not counted.
     """
@@ -34,6 +35,7 @@ class OutcomeRule(Declaration):
     by: float = Field(default=0.0, ge=0)
     within: Length = Field(default="90d", validate_default=True)
     final: bool | None = None
+    good: bool | None = None
     amount: str | None = None
     reason: str | None = None
     until: str | None = None
@@ -57,6 +59,12 @@ class OutcomeRule(Declaration):
         if self.final is not None:
             return self.final
         return self.kind in ("ended", "fact") or self.recorded == "churned"
+
+    @property
+    def is_good(self) -> bool:
+        if self.good is not None:
+            return self.good
+        return self.kind == "rises" or self.recorded in ("renewed", "expanded", "referred")
 
     @property
     def source(self) -> str | None:

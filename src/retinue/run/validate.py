@@ -96,6 +96,7 @@ def trial(found: Tried, repetitions: int = 500) -> Trial:
         treated=found.treated,
         capacity=told.capacity,
         fitted_until=found.fitted_until,
+        good=found.rule.is_good,
         repetitions=repetitions,
     )
 
@@ -129,7 +130,8 @@ def _auc(found: Tried) -> Estimate:
 
     rows = spaced(found.replay, found.labels, found.outcome.horizon)
     replay = found.replay.at(rows)
-    return auc_within(-replay.computed, found.labels.event[rows], replay.group)
+    risk = replay.computed if found.rule.is_good else -replay.computed
+    return auc_within(risk, found.labels.event[rows], replay.group)
 
 
 def _with_warnings(report: Report, found: Tried) -> Report:
