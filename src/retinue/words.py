@@ -62,3 +62,19 @@ def grade(score: float | None, grades: Mapping[str, float]) -> str | None:
         return None
     reached = [(edge, letter) for letter, edge in grades.items() if score >= edge]
     return max(reached)[1] if reached else None
+
+
+def declared_value(value: object) -> str:
+    """A declared value in one line, about as it is written: `none`, 30 and not 30.0, lists in brackets."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        told = (f"{key}: {declared_value(one)}" for key, one in value.items() if one is not None)
+        return "{" + ", ".join(told) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(declared_value(one) for one in value) + "]"
+    return str(value)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,79 +10,15 @@ from typing import Any
 import pytest
 
 from retinue.errors import NotFound
-from retinue.run.plan import plan
 from retinue.run.planned import Move, Plan
 from retinue.store.said import add_override
+from tests.plan.half import HALF, MOODS, TWO, planned, two, weighted
 from tests.run.company import DAY, FIRST, LAST, Company, everything, noon, opened, score, table
-from tests.run.small import LEVEL, D, account, company, level
-
-ONE = {"level": {"curve": [[0, 0], [100, 100]]}}
-TWO = {
-    "scorecard": "level",
-    "components": {
-        "level": {"weight": 1, "measures": ONE},
-        "mood": {"weight": 1, "measures": {"mood": {"curve": [[0, 0], [100, 100]]}}},
-    },
-    "stability": LEVEL["stability"],
-}
-METRICS: dict[str, Any] = {"mood": {"latest": "moods.value"}}
-MOODS = {
-    "table": "data/moods.csv",
-    "account": "id",
-    "occurred_at": "day",
-    "value": "value",
-    "known_at": "loaded",
-}
-
-
-def planned(root: Path, last: date = D + DAY) -> Plan:
-    workspace = opened(root)
-    try:
-        return plan(workspace, now=noon(last), environ={})
-    finally:
-        workspace.store.close()
+from tests.run.small import LEVEL, D, account, level
 
 
 def moved(found: Plan) -> dict[str, Move]:
     return {move.account_id: move for move in found.moves()}
-
-
-def two(levels: Mapping[str, float], moods: Mapping[str, float], **told: Any) -> Company:
-    """Accounts whose score is half their level and half their mood; ARR 10 times the level."""
-    people = [account(name, name=f"Company {name}", arr=10 * value) for name, value in levels.items()]
-    made = company(
-        people,
-        [level(name, D, value) for name, value in levels.items()],
-        cards=[TWO],
-        metrics=METRICS,
-        history={"arr": "fixed", "name": "fixed"},
-        **told,
-    )
-    facts = {**made.settings["facts"], "moods": MOODS}
-    rows = [level(name, D, value) for name, value in moods.items()]
-    return replace(made, settings={**made.settings, "facts": facts}, tables={**made.tables, "moods": rows})
-
-
-HALF = two({"a": 90, "b": 20, "c": 80}, {"a": 50, "b": 20, "c": 10})
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("half")
-    HALF.write(root)
-    score(root, D + DAY, D)
-    return root
-
-
-@pytest.fixture
-def half(published: Path, tmp_path: Path) -> Path:
-    """A copy of `HALF` as published, for a test to change."""
-    return shutil.copytree(published, tmp_path / "half")
-
-
-def weighted(weight: float) -> Company:
-    components = {**TWO["components"], "mood": {**TWO["components"]["mood"], "weight": weight}}
-    return HALF.with_card(0, components=components)
 
 
 def test_a_project_as_published_changes_nothing(half: Path) -> None:
@@ -103,10 +36,9 @@ def test_a_project_as_published_changes_nothing(half: Path) -> None:
     assert found.to_dict()["accounts"] == []
 
 
-def test_changed_weights_move_scores_bands_and_revenue(half: Path) -> None:
+def test_changed_weights_move_scores_bands_and_revenue(heavier: Plan) -> None:
     """With mood three times as heavy, a falls from 70 to 60, c from 45 to 27.5, and b stays at 20."""
-    weighted(3).write(half)
-    found = planned(half)
+    found = heavier
     assert found.changes
     told = moved(found)
     assert {
@@ -128,16 +60,14 @@ def test_changed_weights_move_scores_bands_and_revenue(half: Path) -> None:
     assert (moves.worse, moves.better, moves.unknown) == (1700, 0, 0)
 
 
-def test_the_change_of_an_account_is_taken_apart(half: Path) -> None:
-    weighted(3).write(half)
-    told = moved(planned(half))
+def test_the_change_of_an_account_is_taken_apart(heavier: Plan) -> None:
+    told = moved(heavier)
     assert told["c"].parts == (("level", 40, 20), ("mood", 5, 7.5))
     assert told["c"].moved_parts == [("level", -20), ("mood", 2.5)]
 
 
-def test_the_declarations_that_differ_are_named(half: Path) -> None:
-    weighted(3).write(half)
-    found = planned(half).declared
+def test_the_declarations_that_differ_are_named(heavier: Plan) -> None:
+    found = heavier.declared
     assert found is not None
     (card,) = found.scorecards
     assert (card.scorecard, card.kind) == ("level", "changed")
@@ -230,29 +160,17 @@ def test_late_rows_are_told_apart_from_the_change(half: Path) -> None:
     assert found.counts()["moved_by_late_data"] == 1
 
 
-def test_late_rows_alone_are_no_change_of_the_declarations(half: Path) -> None:
-    HALF.with_rows("moods", [{"id": "c", "day": D + DAY, "value": 20, "loaded": D + DAY}]).write(half)
+def test_late_rows_new_accounts_and_other_words_are_no_change(half: Path) -> None:
+    late = HALF.with_rows("moods", [{"id": "c", "day": D + DAY, "value": 20, "loaded": D + DAY}])
+    late = replace(late, accounts=[*late.accounts, account("d", arr=None)])
+    late.with_rows("levels", [level("d", D, 50)]).with_card(0, label="Level and mood").write(half)
     found = planned(half)
     assert not found.changes
-    assert found.late == 1
     assert found.moves() == []
-
-
-def test_other_words_change_nothing_but_words(half: Path) -> None:
-    HALF.with_card(0, label="Level and mood").write(half)
-    found = planned(half)
-    assert not found.changes
+    assert found.late == 1
     assert [card.kind for card in found.declared.scorecards] == ["words"]
-
-
-def test_an_account_that_came_since_is_absent_before(half: Path) -> None:
-    grown = replace(HALF, accounts=[*HALF.accounts, account("d", arr=None)])
-    grown = grown.with_rows("levels", [level("d", D, 50)])
-    grown.write(half)
-    found = planned(half)
-    assert not found.changes, "the account is new to both"
-    assert found.migration().accounts[4].sum() == 1
-    assert found.migration().unknown == 1
+    moves = found.migration()
+    assert (moves.accounts[4].sum(), moves.unknown) == (1, 1), "the new account was not there before"
 
 
 def test_nothing_published_is_said(tmp_path: Path) -> None:
@@ -278,15 +196,6 @@ def test_published_declarations_that_cannot_be_scored_any_more_leave_the_rest(ha
 # --- nothing is published, and what is foreseen comes ------------------------------------------------
 
 
-def state(root: Path) -> dict[str, str]:
-    """Every file of the project's folder with what is in it."""
-    return {
-        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
-
-
 def snapshots(root: Path, day: date) -> dict[str, tuple[Any, ...]]:
     names = ("status", "scorecard", "fingerprint", "effective", "band", "base", "adjustment", "published")
     return {
@@ -302,13 +211,6 @@ def effects(found: Plan) -> dict[str, tuple[Any, ...]]:
         for row in found.effects.to_pylist()
         if row["after_status"] is not None
     }
-
-
-def test_nothing_is_written(half: Path) -> None:
-    weighted(3).write(half)
-    before = state(half)
-    planned(half)
-    assert state(half) == before
 
 
 def followed(root: Path, last: date, first: date, other: Company) -> Plan:

@@ -15,6 +15,7 @@ from retinue.cli import author, operate, read
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
 from retinue.cli.options import STOPPED
+from retinue.cli.plan import plan
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.tune import tune
 from retinue.cli.validate import validate
@@ -120,6 +121,7 @@ for _command in (
     *read.COMMANDS,
     validate,
     tune,
+    plan,
     discover,
     drift,
     *author.COMMANDS,

@@ -77,9 +77,9 @@ class Move:
 
     @property
     def moved_parts(self) -> list[tuple[str, float]]:
-        """What the change of the score consists of, largest first."""
+        """What the change of the score consists of, largest first, without what shows as nought."""
         moved = [(name, (after or 0.0) - (before or 0.0)) for name, before, after in self.parts]
-        return sorted((one for one in moved if abs(one[1]) > 1e-6), key=lambda one: (-abs(one[1]), one[0]))
+        return sorted((one for one in moved if abs(one[1]) >= 0.05), key=lambda one: (-abs(one[1]), one[0]))
 
     def to_dict(self) -> dict[str, Any]:
         told = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "parts"}
