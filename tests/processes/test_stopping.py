@@ -149,3 +149,29 @@ def test_a_demo_that_is_stopped_can_be_made_again(tmp_path: Path) -> None:
     status, _, err = done(child)
     assert (status, err) == (143, "stopped\n")
     assert not (tmp_path / "small").exists()
+
+
+_DEAF = """
+import os, signal, time
+from retinue.cli.stopping import stoppable
+
+class Deaf:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+
+with stoppable() as stop:
+    try:
+        Deaf()
+        for _step in range(200):
+            time.sleep(0.1)
+        print("went on")
+    except KeyboardInterrupt:
+        print("stopped", stop.signal)
+"""
+
+
+def test_a_signal_is_not_lost_where_python_throws_exceptions_away() -> None:
+    """An exception in `__del__` or in the callback of a weak reference goes nowhere."""
+    done = subprocess.run([sys.executable, "-c", _DEAF], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("stopped 2\n", "")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retinue.interrupts import interrupt
 
@@ -58,15 +59,27 @@ def stoppable() -> Iterator[Stop]:
     watcher.start()
     woken = signal.set_wakeup_fd(begin, warn_on_full_buffer=False)
     before = {one: signal.signal(one, first) for one in ours}
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = lambda lost: _again(lost, stop, unraisable)
     try:
         yield stop
     finally:
+        sys.unraisablehook = unraisable
         for one, handler in before.items():
             signal.signal(one, handler)
         signal.set_wakeup_fd(woken)
         os.close(begin)
         watcher.join(timeout=1)
         os.close(end)
+
+
+def _again(lost: Any, stop: Stop, otherwise: Callable[[Any], object]) -> None:
+    """Raise again what was raised where Python throws exceptions away: while an object is being removed."""
+    if stop.signal is None or not issubclass(lost.exc_type, KeyboardInterrupt):
+        otherwise(lost)
+        return
+    main = ctypes.c_ulong(threading.main_thread().ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(KeyboardInterrupt))
 
 
 def _watch(end: int, ours: set[int]) -> None:
