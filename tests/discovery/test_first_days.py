@@ -15,6 +15,8 @@ from retinue.warehouse.landmarks import FirstDays, first_days
 from tests.discovery.company import declare, table
 
 START = date(2025, 3, 1)
+ACCOUNTS = ("days", "late", "values", "none", "startless", "other")
+Rows = list[tuple[Any, ...]]
 
 
 def day(number: int) -> date:
@@ -22,20 +24,15 @@ def day(number: int) -> date:
     return date.fromordinal(START.toordinal() + number)
 
 
-Rows = list[tuple[Any, ...]]
-
-
-def counted(
-    folder: Path, usage: Rows, ratings: Rows | None = None, days: tuple[int, ...] = (14, 30)
-) -> dict[str, FirstDays]:
+def counted(folder: Path, usage: Rows, ratings: Rows, days: tuple[int, ...]) -> dict[str, FirstDays]:
     declare(folder)
     table(
         folder / "data" / "accounts.csv",
         ["account_id", "segment", "started", "ended"],
-        [("A", "large", START, ""), ("B", "large", START, ""), ("C", "small", "", "")],
+        [(name, "large", "" if name == "startless" else START, "") for name in ACCOUNTS],
     )
     table(folder / "data" / "usage.csv", ["account_id", "day", "loaded", "event"], usage)
-    table(folder / "data" / "ratings.csv", ["account_id", "day", "stars", "mood", "rated"], ratings or [])
+    table(folder / "data" / "ratings.csv", ["account_id", "day", "stars", "mood", "rated"], ratings)
     project = load(folder, {})
     wanted = {"usage": ["event"], "ratings": ["stars", "mood"]}
     with connect(project) as engine:
@@ -43,71 +40,69 @@ def counted(
         return {one.source: one for one in first_days(engine, project, people, wanted, days)}
 
 
-def by_name(told: FirstDays) -> dict[str, dict[int, tuple[int, ...]]]:
-    """Counts by feature and account."""
+USAGE: Rows = [
+    # Day 13 is the fourteenth day, day 14 is not; what came before the start does not count.
+    *(("days", day(n), day(n), "login") for n in (-1, 0, 13, 14, 29, 30)),
+    # Known 14 days after the start counts for the first 14 days, known a day later does not.
+    *(("late", day(2), day(n), "login") for n in (14, 15, 31)),
+    ("startless", day(1), day(1), "login"),
+    ("other", day(1), day(1), "click"),
+]
+RATINGS: Rows = [
+    ("values", day(1), 3, "fine", day(2)),
+    ("values", day(1), 4, "fine", day(20)),
+    ("values", day(1), 4, "bad", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FirstDays]:
+    return counted(tmp_path_factory.mktemp("early"), USAGE, RATINGS, (14, 30))
+
+
+def by_name(told: FirstDays) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Counts by feature and account, one for each number of days."""
+    order = sorted(ACCOUNTS)
     return {
-        one.name: {row["ix"]: tuple(v for k, v in row.items() if k != "ix") for row in one.rows.to_pylist()}
+        one.name: {
+            order[row["ix"]]: tuple(v for k, v in row.items() if k != "ix") for row in one.rows.to_pylist()
+        }
         for one in told.counted
     }
 
 
-def test_days_are_counted_from_the_start_on(tmp_path: Path) -> None:
-    """Day 13 is the fourteenth day, day 14 is not; what came before the start does not count."""
-    usage = [("A", day(n), day(n), "login") for n in (-1, 0, 13, 14, 29, 30)]
-    assert by_name(counted(tmp_path, usage)["usage"]) == {
-        "usage": {0: (2, 4)},
-        "usage.event=login": {0: (2, 4)},
+def test_days_are_counted_from_the_start_on(told: dict[str, FirstDays]) -> None:
+    assert by_name(told["usage"])["usage"]["days"] == (2, 4)
+
+
+def test_rows_that_came_to_be_known_later_do_not_count(told: dict[str, FirstDays]) -> None:
+    assert by_name(told["usage"])["usage"]["late"] == (1, 2)
+
+
+def test_a_value_that_becomes_known_later_than_its_row_counts_from_then(told: dict[str, FirstDays]) -> None:
+    ratings = by_name(told["ratings"])
+    assert ratings["ratings"] == {"values": (3, 3)}
+    assert ratings["ratings.mood=fine"] == {"values": (1, 2)}
+    assert "ratings.mood=bad" not in ratings
+
+
+def test_values_are_counted_apart_and_accounts_without_a_start_left_out(told: dict[str, FirstDays]) -> None:
+    assert by_name(told["usage"]) == {
+        "usage": {"days": (2, 4), "late": (1, 2), "other": (1, 1)},
+        "usage.event=click": {"other": (1, 1)},
+        "usage.event=login": {"days": (2, 4), "late": (1, 2)},
     }
 
 
-def test_rows_that_came_to_be_known_later_do_not_count(tmp_path: Path) -> None:
-    """Known 14 days after the start counts for the first 14 days, known a day later does not."""
-    usage = [
-        ("A", day(2), day(14), "login"),
-        ("A", day(2), day(15), "login"),
-        ("A", day(2), day(31), "login"),
-    ]
-    assert by_name(counted(tmp_path, usage)["usage"])["usage"] == {0: (1, 2)}
+def test_the_first_row_of_a_source_is_told(told: dict[str, FirstDays]) -> None:
+    assert (told["usage"].first, told["ratings"].first) == (day(-1), day(1))
 
 
-def test_a_value_that_becomes_known_later_than_its_row_counts_from_then(tmp_path: Path) -> None:
-    ratings = [
-        ("A", day(1), 3, "fine", day(2)),
-        ("A", day(1), 4, "fine", day(20)),
-        ("A", day(1), 4, "bad", ""),
-    ]
-    told = by_name(counted(tmp_path, [("A", day(1), day(1), "x")], ratings)["ratings"])
-    assert told["ratings"] == {0: (3, 3)}
-    assert told["ratings.mood=fine"] == {0: (1, 2)}
-    assert "ratings.mood=bad" not in told
-
-
-def test_accounts_are_kept_apart_and_those_without_a_start_left_out(tmp_path: Path) -> None:
-    usage = [("A", day(1), day(1), "login"), ("B", day(1), day(1), "click"), ("C", day(1), day(1), "login")]
-    told = by_name(counted(tmp_path, usage)["usage"])
-    assert told == {
-        "usage": {0: (1, 1), 1: (1, 1)},
-        "usage.event=click": {1: (1, 1)},
-        "usage.event=login": {0: (1, 1)},
-    }
-
-
-def test_numbers_and_columns_of_many_values_are_left_out_by_name(tmp_path: Path) -> None:
-    usage = [("A", day(1), day(1), f"event {n}") for n in range(51)]
-    told = counted(tmp_path, usage, [("A", day(1), n, "fine", day(1)) for n in range(4)])
-    assert told["usage"].left_out == ("event",)
-    assert by_name(told["usage"]) == {"usage": {0: (51, 51)}}
+def test_numbers_and_columns_of_many_values_are_left_out_by_name(
+    told: dict[str, FirstDays], tmp_path: Path
+) -> None:
     assert told["ratings"].left_out == ("stars",)
-    assert set(by_name(told["ratings"])) == {"ratings", "ratings.mood=fine"}
-
-
-def test_the_first_row_of_a_source_is_told(tmp_path: Path) -> None:
-    told = counted(tmp_path, [("A", day(-40), day(1), "login"), ("B", day(3), day(3), "login")])
-    assert told["usage"].first == day(-40)
-    assert told["ratings"].first is None
-
-
-@pytest.mark.parametrize("days", [(7,), (14, 30, 60, 90)])
-def test_each_number_of_days_is_a_column(tmp_path: Path, days: tuple[int, ...]) -> None:
-    told = counted(tmp_path, [("A", day(1), day(1), "login")], days=days)
-    assert by_name(told["usage"])["usage"] == {0: (1,) * len(days)}
+    many = counted(tmp_path, [("days", day(1), day(1), f"event {n}") for n in range(51)], [], (7,))
+    assert many["usage"].left_out == ("event",)
+    assert by_name(many["usage"]) == {"usage": {"days": (51,)}}
+    assert many["ratings"].first is None

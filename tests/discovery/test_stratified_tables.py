@@ -65,6 +65,11 @@ def test_both_are_those_of_thirteen_trials() -> None:
     assert error == pytest.approx(2.866567485e-4, rel=1e-8)
 
 
+def test_the_test_is_the_published_one_of_a_textbook() -> None:
+    # metafor, rma.mh(measure = "OR", correct = FALSE): Cochran-Mantel-Haenszel 1.1914, p = .2750.
+    assert stratified.p_values(UGDP)[0] == pytest.approx(0.2750, abs=5e-5)
+
+
 TENFOLD = Tables(*(10 * one for one in (UGDP.both, UGDP.having, UGDP.events, UGDP.total)))
 
 
@@ -92,7 +97,7 @@ def test_with_few_events_it_is_that_of_all_that_could_have_been(tables: Tables) 
     below = sum(chance for count, chance in chances.items() if count < seen)
     above = sum(chance for count, chance in chances.items() if count > seen)
     expected = min(1.0, 2 * (min(below, above) + chances[seen] / 2))
-    assert stratified.p_values(tables)[0] == pytest.approx(expected, rel=1e-8)
+    assert stratified.p_values(tables, doubted=1.0)[0] == pytest.approx(expected, rel=1e-8)
 
 
 def test_rare_events_are_not_taken_for_rarer_than_they_are() -> None:

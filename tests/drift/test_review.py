@@ -27,9 +27,9 @@ def advised(seeds: range, **what: object) -> Counter[str]:
 
 
 def test_without_drift_the_advice_is_nothing() -> None:
-    """30 books (seeds 0 on) of 1,500 accounts and 8 quarters, no drift: an alarm in at most .1 by
-    design, .26 within three standard errors; measured in 100: .08."""
-    assert advised(range(30))["nothing"] >= 30 * (0.9 - 3 * np.sqrt(0.09 / 30))
+    """20 books (seeds 0 on) of 1,500 accounts and 8 quarters, no drift: an alarm in at most .1 by
+    design, .3 within three standard errors; measured in 100: .08."""
+    assert advised(range(20))["nothing"] >= 20 * (0.9 - 3 * np.sqrt(0.09 / 20))
 
 
 @pytest.mark.long
@@ -43,14 +43,14 @@ def test_without_drift_alarms_are_at_most_one_in_ten() -> None:
 
 @pytest.fixture(scope="module")
 def higher() -> list[Review]:
-    """20 books (seeds 3,000 on) of 4,000 accounts whose odds are half again as high from quarter 6 on."""
-    return [reviewed(seed, accounts=4000, factor={6: 1.5}) for seed in range(3000, 3020)]
+    """12 books (seeds 3,000 on) of 4,000 accounts whose odds are half again as high from quarter 6 on."""
+    return [reviewed(seed, accounts=4000, factor={6: 1.5}) for seed in range(3000, 3012)]
 
 
 def test_a_higher_base_rate_is_an_outcome_alarm_within_two_quarters(higher: list[Review]) -> None:
-    """160 events expected a quarter: found in at least 16 of 20 books, never by the ranking alone."""
-    assert sum(any(one.over_expected.fails for one in told.quarters[-2:]) for told in higher) >= 16
-    assert sum(told.advice in ("new_intercept", "new_thresholds") for told in higher) >= 16
+    """160 events expected a quarter: found in at least 9 of 12 books, never by the ranking alone."""
+    assert sum(any(one.over_expected.fails for one in told.quarters[-2:]) for told in higher) >= 9
+    assert sum(told.advice in ("new_intercept", "new_thresholds") for told in higher) >= 9
 
 
 def test_what_is_estimated_before_labels_arrive_stays_silent_on_it(higher: list[Review]) -> None:
@@ -63,14 +63,14 @@ def test_what_is_estimated_before_labels_arrive_stays_silent_on_it(higher: list[
         assert told.ahead is not None
         assert told.ahead.events == pytest.approx(before.assumed.events, rel=0.1)
     assert np.mean([told.quarters[-1].events / told.quarters[-1].assumed.events for told in higher]) > 1.3
-    # Nor do the accounts look otherwise: at most one false alarm in twenty books by design.
-    assert sum(any(one.alarm for one in told.shifts) for told in higher) <= 4
+    # Nor do the accounts look otherwise: one false alarm in twenty books by design.
+    assert sum(any(one.alarm for one in told.shifts) for told in higher) <= 3
 
 
 def test_other_accounts_are_a_shift_and_are_expected_to_leave() -> None:
-    """Health falls by .5 from quarter 6 on, what it means stays: shifts are seen in all of 10 books, the
+    """Health falls by .5 from quarter 6 on, what it means stays: shifts are seen in all of 6 books, the
     estimate before labels rises, and events keep to what is expected."""
-    books = [reviewed(seed, accounts=2000, lower={6: 0.5}) for seed in range(5000, 5010)]
+    books = [reviewed(seed, accounts=2000, lower={6: 0.5}) for seed in range(5000, 5006)]
     for told in books:
         alarms = {one.name for one in told.shifts if one.alarm}
         assert {"score", "m0", "part.m1 (points)"} <= alarms

@@ -65,15 +65,16 @@ def tables(values: Floats, levels: Floats, event: Bools, stratum: Ints, strata: 
 _EXACT = 30.0
 
 
-def p_values(given: Tables) -> Floats:
+def p_values(given: Tables, doubted: float = 0.25) -> Floats:
     """That the property has nothing to do with the event, two-sided; 1 where no stratum can tell.
 
     The Cochran-Mantel-Haenszel test without continuity correction (Cochran 1954, Mantel and
     Haenszel 1959). Where events are few, from the exact distribution of its count given the
     margins, by mid-p (Mehta, Patel and Gray 1985): chi-square takes twelve events where four were
-    to be expected for far rarer than they are.
+    to be expected for far rarer than they are. That is worked out where chi-square says at most
+    `doubted`: above, nothing is ever found.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     n, m, t = given.total, given.having, given.events
     tells = n > 1
@@ -82,8 +83,8 @@ def p_values(given: Tables) -> Floats:
     spread = np.where(tells, m * (n - m) * t * (n - t) / (safe**2 * (safe - 1)), 0.0).sum(axis=1)
     surplus = given.both.sum(axis=1) - expected
     statistic = np.divide(surplus**2, spread, out=np.zeros(len(given)), where=spread > 0)
-    p = np.asarray(chi2.sf(statistic, 1), np.float64)
-    for one in np.flatnonzero((spread > 0) & (spread < _EXACT)).tolist():
+    p = np.asarray(chdtrc(1.0, statistic), np.float64)
+    for one in np.flatnonzero((spread > 0) & (spread < _EXACT) & (p < doubted)).tolist():
         p[one] = _exact(given.both[one], m[one], t[one], n[one])
     return p
 
