@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,16 @@ class Evidence:
         }
         return replace(self, **kept)
 
+    @cached_property
+    def weighed(self) -> Floats:
+        """Presence times points."""
+        return np.asarray(self.presence * self.points)
+
     def base(self, weights: Floats) -> Floats:
         """The score that `weights` give, before caps and floors: the share-weighted mean of what is
         present, 0 to 100."""
         mass = self.presence @ weights
-        total = (self.presence * self.points) @ weights
+        total = self.weighed @ weights
         return np.asarray(np.where(mass > 0, total / np.where(mass > 0, mass, 1.0), 50.0))
 
     def rescored(self, weights: Floats) -> Floats:
@@ -86,7 +92,7 @@ class Evidence:
             member * self.declared[:, None], inside, where=inside > 0, out=np.zeros_like(member)
         )
         presence = self.presence @ within
-        points = (self.presence * self.points) @ within
+        points = self.weighed @ within
         points = np.divide(points, presence, where=presence > 0, out=np.zeros_like(points))
         return replace(self, names=names, declared=inside, points=points, presence=presence)
 

@@ -16,6 +16,7 @@ from retinue.insight.tuning.edges import Edges, Scored, Wanted, edges
 from retinue.insight.tuning.evidence import Evidence, counted, evidence
 from retinue.insight.tuning.proposed import Level, Weighing, kept, weigh
 from retinue.insight.tuning.tradeoff import Setting, Tradeoff, tradeoff
+from retinue.insight.tuning.weights import MANY
 from retinue.insight.validation.asked import Trial
 from retinue.insight.validation.guards import of_attributes, refuse_too_good
 from retinue.insight.validation.losses import losses
@@ -155,12 +156,20 @@ def tune(
 
 
 def _decided(weighing: Weighing, held_out: Comparison | None) -> Weighing:
-    """Later time can only take a proposal back: weights that did clearly worse there are not proposed."""
-    if weighing.adopted and held_out is not None and held_out.gain.gain < -held_out.gain.se:
+    """Later time can take a proposal back: weights that did clearly worse there, or, with MANY outcomes to
+    tell by, not clearly better, are not proposed."""
+    if not weighing.adopted or held_out is None:
+        return weighing
+    later = held_out.gain
+    told = f"({later.gain:+.1f} in log-likelihood, standard error {later.se:.1f})"
+    if later.gain < -later.se:
+        return kept(
+            weighing, f"the fitted weights did worse on later time {told}, though better on accounts left out"
+        )
+    if held_out.test_events >= MANY and not later.clear:
         return kept(
             weighing,
-            f"on later time the fitted weights did worse ({held_out.gain.gain:+.1f} in log-likelihood, "
-            f"standard error {held_out.gain.se:.1f}), though better on accounts left out",
+            f"the fitted weights are not clearly better on later time {told}, though on accounts left out",
         )
     return weighing
 

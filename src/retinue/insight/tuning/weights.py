@@ -77,15 +77,26 @@ def fit(evidence: Evidence, kappa: float = KAPPA, design_effect: float | None = 
 
 def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: float) -> tuple[float, Floats]:
     """Minus the log posterior of (a, log b, phi), and its gradient."""
-    model = _Model.of(parameters, evidence)
-    residual = evidence.event - model.chance
-    likelihood = float(np.sum(np.where(evidence.event, model.logit, 0.0) - np.logaddexp(0.0, model.logit)))
-    w0 = evidence.declared
-    away = parameters[1] - np.log(SLOPE)
-    value = -likelihood / effect - kappa * float(w0 @ (model.log_weights - _log(w0))) + 0.5 * away**2
-    gradient = -(model.jacobian.T @ residual) / effect
-    gradient[1] += away
-    gradient[2:] -= kappa * (w0 - model.weights) @ _basis(len(w0))
+    w0, basis = evidence.declared, _basis(len(evidence.declared))
+    log_weights = _log_softmax(_log(w0) + basis @ parameters[2:])
+    weights, slope = np.exp(log_weights), float(np.exp(parameters[1]))
+    mass = evidence.presence @ weights
+    mass = np.where(mass > 0, mass, 1.0)
+    score = evidence.base(weights)
+    logit = parameters[0] - slope * (score / 10 - 5)
+    from scipy.special import expit
+
+    residual = (evidence.event - expit(logit)) / effect
+    likelihood = float(logit[evidence.event].sum() - np.logaddexp(0.0, logit).sum()) / effect
+    away = float(parameters[1] - np.log(SLOPE))
+    value = -likelihood - kappa * float(w0 @ (log_weights - _log(w0))) + 0.5 * away**2
+    # d s / d theta_j = w_j m_j (s_j - s) / sum w m: the other terms of the softmax cancel.
+    pull = residual / mass
+    leans = weights * (evidence.weighed.T @ pull - evidence.presence.T @ (pull * score))
+    gradient = np.empty_like(parameters)
+    gradient[0] = -residual.sum()
+    gradient[1] = slope * float(residual @ (score / 10 - 5)) + away
+    gradient[2:] = (slope / 10 * leans - kappa * (w0 - weights)) @ basis
     return value, gradient
 
 
@@ -120,10 +131,9 @@ def _draws(evidence: Evidence, found: Fit, seed: int) -> tuple[Floats, Floats]:
 
     away = drawn[:, 1] - np.log(SLOPE)
     target = found.kappa * (log_weights @ found.declared) - 0.5 * away**2
-    total = evidence.presence * evidence.points
     struck = evidence.event.astype(float)
     for part in np.array_split(np.arange(count), max(1, count // 50)):
-        base = (total @ weights[part].T) / np.maximum(evidence.presence @ weights[part].T, 1e-300)
+        base = (evidence.weighed @ weights[part].T) / np.maximum(evidence.presence @ weights[part].T, 1e-300)
         logit = drawn[part, 0] - np.exp(drawn[part, 1]) * (base / 10 - 5)
         target[part] += (struck @ logit - np.logaddexp(0.0, logit).sum(axis=0)) / found.design_effect
     mass = np.exp(target - proposal - (target - proposal).max())
@@ -163,7 +173,6 @@ class _Model:
         slope = np.exp(parameters[1])
         x = score / 10 - 5
         logit = parameters[0] - slope * x
-        # d s / d theta_j = w_j m_j (s_j - s) / sum w m: the other terms of the softmax cancel.
         leans = weights * evidence.presence * (evidence.points - score[:, None]) / safe[:, None]
         jacobian = np.column_stack([np.ones(len(x)), -slope * x, (-slope / 10) * (leans @ basis)])
         from scipy.special import expit
@@ -180,24 +189,40 @@ def _mode(evidence: Evidence, kappa: float, effect: float, start: Fit | None = N
     at[0], at[1] = np.log(happened / (1 - happened)), np.log(SLOPE)
     if start is not None:
         at = _parameters(start)
+    # In coordinates in which the posterior is round as far as the curvature at the start tells.
+    start_at = _precision(_Model.of(at, evidence), kappa, effect)
+    ridge = 1e-9 * np.trace(start_at) * np.eye(k + 1)
+    root = np.linalg.inv(np.linalg.cholesky(start_at + ridge)).T
+
+    def whitened(z: Floats) -> tuple[float, Floats]:
+        value, gradient = objective(at + root @ z, evidence, kappa, effect)
+        return value, gradient @ root
+
     found = minimize(
-        objective, at, args=(evidence, kappa, effect), jac=True, method="L-BFGS-B",
-        options={"maxiter": 500, "ftol": 1e-13, "gtol": 1e-8},
+        whitened, np.zeros(k + 1), jac=True, method="L-BFGS-B",
+        options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-6},
     )  # fmt: skip
-    model = _Model.of(found.x, evidence)
-    precision = _information(model) / effect
-    precision[1, 1] += 1.0
-    spread = np.diag(model.weights) - np.outer(model.weights, model.weights)
-    precision[2:, 2:] += kappa * _basis(k).T @ spread @ _basis(k)
+    best = at + root @ found.x
+    model = _Model.of(best, evidence)
     return Fit(
-        intercept=float(found.x[0]),
-        slope=float(np.exp(found.x[1])),
+        intercept=float(best[0]),
+        slope=float(np.exp(best[1])),
         weights=model.weights,
         declared=evidence.declared,
         kappa=kappa,
         design_effect=effect,
-        covariance=np.asarray(np.linalg.pinv(precision, hermitian=True), np.float64),
+        covariance=np.asarray(np.linalg.pinv(_precision(model, kappa, effect), hermitian=True), np.float64),
     )
+
+
+def _precision(model: _Model, kappa: float, effect: float) -> Floats:
+    """Of the posterior of (a, log b, phi): expected information of the rows, and the prior."""
+    basis = _basis(len(model.weights))
+    precision = _information(model) / effect
+    precision[1, 1] += 1.0
+    spread = np.diag(model.weights) - np.outer(model.weights, model.weights)
+    precision[2:, 2:] += kappa * basis.T @ spread @ basis
+    return precision
 
 
 def _information(model: _Model) -> Floats:
