@@ -173,5 +173,6 @@ with stoppable() as stop:
 
 def test_a_signal_is_not_lost_where_python_throws_exceptions_away() -> None:
     """An exception in `__del__` or in the callback of a weak reference goes nowhere."""
-    done = subprocess.run([sys.executable, "-c", _DEAF], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout, done.stderr) == ("stopped 2\n", "")
+    command = [sys.executable, "-c", _DEAF]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (told.stdout, told.stderr) == ("stopped 2\n", "")

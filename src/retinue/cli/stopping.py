@@ -78,6 +78,11 @@ def _again(lost: Any, stop: Stop, otherwise: Callable[[Any], object]) -> None:
     if stop.signal is None or not issubclass(lost.exc_type, KeyboardInterrupt):
         otherwise(lost)
         return
+    # A little later: raised here and now it would be thrown away too.
+    threading.Timer(0.05, _raise_in_main).start()
+
+
+def _raise_in_main() -> None:
     main = ctypes.c_ulong(threading.main_thread().ident or 0)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(KeyboardInterrupt))
 
