@@ -167,6 +167,23 @@ def test_every_version_is_held_against_the_same_rows() -> None:
     assert 0.6 < random.over_expected < 1.6
 
 
+def test_a_good_outcome_is_foreseen_by_high_scores() -> None:
+    """The same book upside down: all is told as of the bad outcome, but for what accounts look like."""
+    replay, _, told, until = book(0, accounts=800)
+    # In 64ths, so that 100 - (100 - score) is the score.
+    replay = replace(
+        replay, computed=np.round(replay.computed * 64) / 64, points=np.round(replay.points * 64) / 64
+    )
+    band = 2 - replay.band
+    upside_down = replace(replay, computed=100 - replay.computed, points=100 - replay.points, band=band)
+    other = [("other", 0.5 * replay.computed)]
+    bad = review(replay, told, CHURN, until, versions=other)
+    good = review(upside_down, told, CHURN, until, versions=[("other", 100 - other[0][1])], good=True)
+    assert replace(good, shifts=(), good=False) == replace(bad, shifts=())
+    moved = [next(one.moved for one in seen.shifts if one.name == "score") for seen in (bad, good)]
+    assert moved[0] == pytest.approx(-moved[1])
+
+
 def test_an_early_sign_counts_what_has_come_by_now() -> None:
     """Half of the horizon is over, odds of leaving have doubled: nearly half of the doubled events are
     there, against half of those that were expected."""

@@ -263,7 +263,7 @@ def _versions(page: Page, told: Review) -> None:
             Column("AUC", right=True),
             Column("95 %"),
             Column("events / expected", right=True),
-            Column("lift of as many as are at risk today", right=True),
+            Column(f"lift of as many as are {'healthy' if told.good else 'at risk'} today", right=True),
         ]
     )
     for one in told.versions:

@@ -95,6 +95,7 @@ def drift(
         found.until,
         reference_until=None if learned_until is None else day_number(learned_until),
         versions=scores,
+        good=found.rule.is_good,
     )
     scored = {name for name, _ in scores}
     return Reviewed(

@@ -97,7 +97,7 @@ class Component:
 @dataclass(frozen=True)
 class Version:
     """One version of the score on the rows of the later part: `lift` is of as many of the lowest scores as
-    are at risk today."""
+    are at risk today (of the highest as are healthy, where the outcome is good)."""
 
     name: str
     rows: int
@@ -111,11 +111,12 @@ class Version:
 
 @dataclass(frozen=True)
 class Review:
-    """`reference` are days (first, last) that chances were learned from. `advice` is told in
-    words by `because`."""
+    """`reference` are days (first, last) that chances were learned from: by score, or by 100 - score where
+    the outcome is `good`. `advice` is told in words by `because`."""
 
     outcome: str
     horizon: int
+    good: bool
     reference: tuple[int, int]
     reference_rows: int
     reference_events: int

@@ -9,7 +9,7 @@ quarters without any drift would give, so that a quarter fails by chance at most
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -70,12 +70,14 @@ def review(
     *,
     reference_until: int | None = None,
     versions: Sequence[tuple[str, Floats]] = (),
+    good: bool = False,
     seed: int = 0,
 ) -> Review:
     """Hold the later part of the history against the earlier one.
 
     `reference_until` is the last day of the earlier part (without it, its half). `versions` are
-    names and computed scores of other versions, one per row of `replay`. Raises TrialError
+    names and computed scores of other versions, one per row of `replay`. A `good` outcome is one that
+    high scores are to foresee: its chances are learned from 100 - score. Raises TrialError
     where the earlier part has fewer than 5 events or nothing comes after it.
     """
     places = spaced(replay, told, outcome.horizon)
@@ -84,6 +86,7 @@ def review(
             f"no score has an outcome yet: none is {outcome.horizon} days old",
             hint="give a longer history, or a shorter horizon",
         )
+    seen, replay = replay, _turned(replay) if good else replay
     rows, event = replay.at(places), told.event[places]
     quarters = _quarters(rows.day)
     cut = _cut(quarters, reference_until)
@@ -99,10 +102,11 @@ def review(
     variance = float(counts.spread(np.array(judged[-1].shock), past, float(then.event.sum())))
     components = _components(then, later, judged)
     advice, because = _advice(judged, components)
-    here = {name: (seen[places]) for name, seen in versions}
+    here = {name: (100 - score if good else score)[places] for name, score in versions}
     return Review(
         outcome=outcome.name,
         horizon=outcome.horizon,
+        good=good,
         reference=(int(rows.day[early].min()), int(rows.day[early].max())),
         reference_rows=int(early.sum()),
         reference_events=int(event[early].sum()),
@@ -110,13 +114,19 @@ def review(
         quarters=judged,
         early=_so_far(replay, told, outcome, until, int(rows.day.max()), calibrator, variance),
         ahead=_ahead(replay, told, calibrator),
-        shifts=_shifts(replay, told, cut, seed),
+        shifts=_shifts(seen, told, cut, seed),
         components=components,
         versions=_versions(rows, event, early, here),
         advice=advice,
         because=because,
         warnings=_warnings(judged, then),
     )
+
+
+def _turned(replay: Replay) -> Replay:
+    """Upside down: what a good outcome is to be foreseen by, as risk foresees a bad one."""
+    band = np.where(replay.band >= 0, 2 - replay.band, replay.band)
+    return replace(replay, computed=100 - replay.computed, points=100 - replay.points, band=band)
 
 
 def _quarters(day: Ints) -> list[Ints]:
