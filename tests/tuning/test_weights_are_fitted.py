@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
+from scipy.special import expit
 
 from retinue.insight.tuning.evidence import Evidence, folds
 from retinue.insight.tuning.proposed import level_of, weigh
@@ -42,6 +43,39 @@ def test_the_gradient_is_that_of_finite_differences(seed: int) -> None:
     differences = approx_fprime(at, lambda x: objective(x, rows, 7.0, 1.7)[0], 1e-7)
     assert np.isfinite(value)
     assert np.allclose(gradient, differences, rtol=1e-5, atol=1e-4)
+
+
+def under_a_cap(seed: int, rows: int) -> Evidence:
+    """A third of the rows are capped at 40 and one in ten is held at 30 at least; risk follows the score."""
+    drawn = planted(seed, rows)
+    random = np.random.default_rng(seed)
+    capped = np.where(random.random(rows) < 1 / 3, np.minimum(drawn.score, 40.0), drawn.score)
+    ruled = np.where(random.random(rows) < 0.1, np.maximum(capped, 30.0), capped)
+    held = replace(drawn, score=ruled, adjustment=ruled - drawn.score)
+    chance = expit(-2.0 - 0.5 * (held.rescored(np.array(TRUE)) / 10 - 5))
+    return replace(held, event=random.random(rows) < chance)
+
+
+def test_the_gradient_is_right_under_caps_and_floors() -> None:
+    rows, step = under_a_cap(8, 400), 1e-6
+    assert (rows.adjustment < 0).any() and (rows.adjustment > 0).any()
+    at = np.array([-1.0, -0.5, 0.3, -0.4, 0.2])
+    gradient = objective(at, rows, 10.0, 1.0)[1]
+    central = [
+        (objective(at + step * one, rows, 10.0, 1.0)[0] - objective(at - step * one, rows, 10.0, 1.0)[0])
+        / (2 * step)
+        for one in np.eye(5)
+    ]
+    assert np.abs(gradient - central).max() < 1e-4
+
+
+def test_what_a_cap_tells_is_not_told_again_by_weights() -> None:
+    """Risk follows the capped score of the planted weights: fitted on it they lie within their intervals."""
+    rows = under_a_cap(2, 8000)
+    found = fit(rows)
+    low, high = interval(rows, found)
+    assert ((low <= TRUE) & (high >= TRUE)).sum() >= 3
+    assert np.abs(found.weights - TRUE).max() < 0.1
 
 
 def test_the_gradient_is_exact_to_a_hundred_thousandth() -> None:

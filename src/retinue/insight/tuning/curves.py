@@ -156,8 +156,15 @@ def _on(knots: tuple[tuple[float, float], ...], values: Floats) -> Floats:
 
 def _line_likelihood(points: Floats, rows: Evidence, learn: Bools, test: Bools) -> Floats:
     """Log-likelihood of the rows `test` under a logistic curve of these points alone, fitted on `learn`."""
+    one, none = np.ones((len(points), 1)), np.zeros(len(points))
     alone = replace(
-        rows, names=("one",), declared=np.ones(1), points=points[:, None], presence=np.ones((len(points), 1))
+        rows,
+        names=("one",),
+        declared=np.ones(1),
+        points=points[:, None],
+        presence=one,
+        score=points,
+        adjustment=none,
     )
     return log_likelihood(alone.at(test), line(alone.at(learn)))
 

@@ -94,8 +94,8 @@ def _held_out(rows: Evidence, split: Split | None, drawn: Resampling | None, kap
     if split is None or drawn is None:
         return None
     test, found = rows.at(split.test), fit(rows.at(split.train), kappa)
-    fitted, _, one = measured(-test.base(found.weights), test.event, drawn)
-    declared, _, two = measured(-test.base(rows.declared), test.event, drawn)
+    fitted, _, one = measured(-test.rescored(found.weights), test.event, drawn)
+    declared, _, two = measured(-test.rescored(rows.declared), test.event, drawn)
     return _HeldOut(fitted.value, one, declared.value, two, log_likelihood(test, found))
 
 

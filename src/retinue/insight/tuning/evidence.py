@@ -71,13 +71,20 @@ class Evidence:
         return np.asarray(np.where(mass > 0, total / np.where(mass > 0, mass, 1.0), 50.0))
 
     def rescored(self, weights: Floats) -> Floats:
-        """The computed score that `weights` give, under the caps and floors that acted.
+        """The computed score that `weights` give, under the caps and floors that acted."""
+        return self.ruled(self.base(weights))[0]
 
-        A cap that did not act under the declared weights is not known here, and does not act.
+    def ruled(self, base: Floats) -> tuple[Floats, Bools | None]:
+        """A base score under the caps and floors that acted, and where none holds it (None: nowhere).
+
+        The level of one that did not act under the declared weights is not known here: it does not act.
         """
-        base = self.base(weights)
-        capped = np.where(self.adjustment < 0, np.minimum(base, self.score), base)
-        return np.asarray(np.where(self.adjustment > 0, np.maximum(capped, self.score), capped))
+        if not self.adjustment.any():
+            return base, None
+        capped = (self.adjustment < 0) & (base >= self.score)
+        floored = (self.adjustment > 0) & (base <= self.score)
+        held = capped | floored
+        return np.where(held, self.score, base), ~held
 
     def by_component(self) -> Evidence:
         """The same rows with one part per component: its measures keep their declared proportions.

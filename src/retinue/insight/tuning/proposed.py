@@ -120,7 +120,7 @@ def weigh(evidence: Evidence, level: Level | None = None, seed: int = 0) -> Weig
     kappa = model.best_kappa(parts, told)
     gain = model.summed(told[kappa], parts.group) if told else None
     found = model.fit(parts, kappa)
-    slope = model.slope_test(evidence.base(evidence.declared), evidence.event, evidence.group)
+    slope = model.slope_test(evidence.score, evidence.event, evidence.group)
     adopted, why = _verdict(events, needed, level, slope, gain)
     fitted = model.expanded(found.weights, evidence, parts)
     return Weighing(

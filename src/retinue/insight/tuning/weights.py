@@ -4,9 +4,9 @@
     s = sum_i w_i m_i s_i / sum_i w_i m_i       m: presence and freshness of measure i
     w = softmax(log w0 + theta)                 w0: the declared weights
 
-with log b ~ N(log 0.4, 1), and a Dirichlet prior on w whose mode in theta is w0: the log prior is
-kappa sum w0 log w = -kappa KL(w0 || w) + const. Kappa counts, roughly, events' worth of trust in
-the declared weights.
+where a cap or floor that acted holds the score, s is its level. log b ~ N(log 0.4, 1), and a Dirichlet
+prior on w has its mode in theta at w0: the log prior is kappa sum w0 log w = -kappa KL(w0 || w) + const.
+Kappa counts, roughly, events' worth of trust in the declared weights.
 
 Rows of one group (an account with its children) are not independent. The log-likelihood is divided
 by a design effect, the mean of tr(I^-1 J) with I the information of independent rows and J that of
@@ -53,8 +53,8 @@ class Fit:
     design_effect: float
     covariance: Floats
 
-    def logit(self, base: Floats) -> Floats:
-        return np.asarray(self.intercept - self.slope * (base / 10 - 5))
+    def logit(self, score: Floats) -> Floats:
+        return np.asarray(self.intercept - self.slope * (score / 10 - 5))
 
 
 def fit(evidence: Evidence, kappa: float = KAPPA, design_effect: float | None = None) -> Fit:
@@ -82,7 +82,8 @@ def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: floa
     weights, slope = np.exp(log_weights), float(np.exp(parameters[1]))
     mass = evidence.presence @ weights
     mass = np.where(mass > 0, mass, 1.0)
-    score = evidence.base(weights)
+    base = evidence.base(weights)
+    score, free = evidence.ruled(base)
     logit = parameters[0] - slope * (score / 10 - 5)
     from scipy.special import expit
 
@@ -91,8 +92,9 @@ def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: floa
     away = float(parameters[1] - np.log(SLOPE))
     value = -likelihood - kappa * float(w0 @ (log_weights - _log(w0))) + 0.5 * away**2
     # d s / d theta_j = w_j m_j (s_j - s) / sum w m: the other terms of the softmax cancel.
-    pull = residual / mass
-    leans = weights * (evidence.weighed.T @ pull - evidence.presence.T @ (pull * score))
+    # Where a cap or floor holds the score, weights do not move it.
+    pull = residual / mass if free is None else np.where(free, residual / mass, 0.0)
+    leans = weights * (evidence.weighed.T @ pull - evidence.presence.T @ (pull * base))
     gradient = np.empty_like(parameters)
     gradient[0] = -residual.sum()
     gradient[1] = slope * float(residual @ (score / 10 - 5)) + away
@@ -131,9 +133,16 @@ def _draws(evidence: Evidence, found: Fit, seed: int) -> tuple[Floats, Floats]:
 
     away = drawn[:, 1] - np.log(SLOPE)
     target = found.kappa * (log_weights @ found.declared) - 0.5 * away**2
-    struck = evidence.event.astype(float)
+    struck, level = evidence.event.astype(float), evidence.score[:, None]
+    rules = None
+    if evidence.adjustment.any():
+        rules = evidence.adjustment[:, None] < 0, evidence.adjustment[:, None] > 0
     for part in np.array_split(np.arange(count), max(1, count // 50)):
         base = (evidence.weighed @ weights[part].T) / np.maximum(evidence.presence @ weights[part].T, 1e-300)
+        if rules is not None:
+            base = np.where(
+                rules[0] & (base >= level), level, np.where(rules[1] & (base <= level), level, base)
+            )
         logit = drawn[part, 0] - np.exp(drawn[part, 1]) * (base / 10 - 5)
         target[part] += (struck @ logit - np.logaddexp(0.0, logit).sum(axis=0)) / found.design_effect
     mass = np.exp(target - proposal - (target - proposal).max())
@@ -169,11 +178,14 @@ class _Model:
         weights = np.exp(log_weights)
         mass = evidence.presence @ weights
         safe = np.where(mass > 0, mass, 1.0)
-        score = evidence.base(weights)
+        base = evidence.base(weights)
+        score, free = evidence.ruled(base)
         slope = np.exp(parameters[1])
         x = score / 10 - 5
         logit = parameters[0] - slope * x
-        leans = weights * evidence.presence * (evidence.points - score[:, None]) / safe[:, None]
+        leans = weights * evidence.presence * (evidence.points - base[:, None]) / safe[:, None]
+        if free is not None:
+            leans *= free[:, None]
         jacobian = np.column_stack([np.ones(len(x)), -slope * x, (-slope / 10) * (leans @ basis)])
         from scipy.special import expit
 
@@ -302,7 +314,7 @@ def best_kappa(evidence: Evidence, told: dict[float, Floats]) -> float:
 
 def log_likelihood(evidence: Evidence, found: Fit) -> Floats:
     """By row."""
-    logit = found.logit(evidence.base(found.weights))
+    logit = found.logit(evidence.rescored(found.weights))
     return np.asarray(np.where(evidence.event, logit, 0.0) - np.logaddexp(0.0, logit))
 
 
@@ -344,7 +356,7 @@ class SlopeTest:
 
 def line(evidence: Evidence) -> Fit:
     """a and b with the declared weights as they are, by maximum likelihood; b may be negative."""
-    a, b, _ = _line(evidence.base(evidence.declared) / 10 - 5, evidence.event)
+    a, b, _ = _line(evidence.rescored(evidence.declared) / 10 - 5, evidence.event)
     none = np.zeros((len(evidence.names) + 1,) * 2)
     return Fit(a, b, evidence.declared, evidence.declared, float("inf"), 1.0, none)
 
