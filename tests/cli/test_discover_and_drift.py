@@ -77,6 +77,16 @@ def test_people_are_told_in_words_with_a_picture(company: Path) -> None:
     assert "looked at and rejected" in text
 
 
+@pytest.mark.parametrize("command", ["discover", "drift"])
+def test_it_may_be_written_as_one_page(company: Path, tmp_path: Path, command: str) -> None:
+    page = tmp_path / "page.html"
+    done = ran(command, "-C", company, "-q", "--html", page)
+    assert f"Written: {page}" in done.stdout
+    text = page.read_text("utf-8")
+    assert text.lower().startswith("<!doctype html>")
+    assert "<svg" in text
+
+
 def test_days_and_follow_up_may_be_chosen(company: Path) -> None:
     told = json.loads(
         ran(

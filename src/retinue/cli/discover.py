@@ -48,6 +48,9 @@ _WIDE = 24
     show_default=True,
     help="Which half of the accounts the estimates come from.",
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write all of it as one HTML file."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @as_json
 def discover(
@@ -57,6 +60,7 @@ def discover(
     days: tuple[int, ...],
     follow_up: int | None,
     hold_out: str,
+    html: Path | None,
     quiet: bool,
     json_: bool,
 ) -> None:
@@ -70,7 +74,7 @@ def discover(
     Examples:
       retinue discover
       retinue discover --events usage.event           each event of the product by itself
-      retinue discover --events usage.event --days 30 --within 365
+      retinue discover --events usage.event --days 30 --within 365 --html found.html
     """
     from retinue.cli.render import Page
     from retinue.cli.waiting import progress
@@ -90,10 +94,16 @@ def discover(
             by_account=hold_out == "random",
             progress=tell,
         )
+    if html is not None:
+        from retinue.report import discover as report
+
+        html.write_text(report.page(found), encoding="utf-8")
     if json_:
         print_json(found.to_dict())
     else:
         show(Page(), found)
+        if html is not None:
+            click.echo(f"\nWritten: {html}")
 
 
 def show(page: Page, found: Discovered) -> None:

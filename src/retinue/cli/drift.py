@@ -63,6 +63,9 @@ class Version(click.ParamType[tuple[str, Path]]):
     multiple=True,
     help="Other scorecards to hold against the same history; again for more.",
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the review as one HTML file."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @as_json
 def drift(
@@ -71,6 +74,7 @@ def drift(
     every: Literal["day", "week"] | None,
     learned_until: date | None,
     versions: tuple[tuple[str, Path], ...],
+    html: Path | None,
     quiet: bool,
     json_: bool,
 ) -> None:
@@ -83,6 +87,7 @@ def drift(
     \b
     Examples:
       retinue drift
+      retinue drift --html review.html
       retinue drift --learned-until 2025-06-30
       retinue drift --version before=../scorecards-2025
     """
@@ -105,10 +110,16 @@ def drift(
             versions=versions,
             progress=tell,
         )
+    if html is not None:
+        from retinue.report import drift as report
+
+        html.write_text(report.page(found), encoding="utf-8")
     if json_:
         print_json(found.to_dict())
     else:
         show(Page(), found)
+        if html is not None:
+            click.echo(f"\nWritten: {html}")
 
 
 def show(page: Page, found: Reviewed) -> None:
