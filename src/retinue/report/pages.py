@@ -43,7 +43,7 @@ def _environment() -> Environment:
     )
     made.filters.update(
         num=num, pct=pct, est=est, span=span, points=points, count=count, money=money,
-        band=band, sentence=sentence,
+        band=band, sentence=sentence, rate=rate, small=small,
         told=lambda value: value if value not in (None, "") else "-",
     )  # fmt: skip
     style = resources.files("retinue.report").joinpath("templates", "report.css").read_text("utf-8")
@@ -80,6 +80,21 @@ def span(value: Any, digits: int = 2, percent: bool = False) -> str:
         return "interval cannot be told"
     write = pct if percent else num
     return f"{write(value.low, digits).removesuffix(_PERCENT)} to {write(value.high, digits)}"
+
+
+def rate(value: Any, digits: int = 1) -> str:
+    """A share with its interval: an object with rate, low and high."""
+    text = pct(value.rate, digits)
+    if text == UNKNOWN or not (math.isfinite(value.low) and math.isfinite(value.high)):
+        return text
+    return f"{text} [{num(value.low * 100, digits)}, {num(value.high * 100, digits)}]"
+
+
+def small(value: float | None) -> str:
+    """A chance such as p, which may be very small."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def points(value: float | None, digits: int = 1) -> str:

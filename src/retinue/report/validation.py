@@ -48,11 +48,7 @@ def page(
 ) -> str:
     """The trial as one HTML file; `fingerprints` are by scorecard."""
     verdict, kind = VERDICTS.get(report.verdict, (report.verdict.replace("_", " "), "open"))
-    absent = {
-        name
-        for name, there in (("bars", report.bars), ("lost", report.reasons or report.amounts))
-        if not there
-    }
+    there = {"bars": report.bars, "lost": report.reasons or report.amounts, "warning": not report.good}
     rivals = [one for one in report.baselines if one.auc.known and one.name != "constant"]
     return rendered(
         "validation",
@@ -62,11 +58,12 @@ def page(
         kind=kind,
         best=max(rivals, key=lambda one: one.auc.value, default=None),
         red=report.band("red"),
+        green=report.band("green"),
         week=next((one for one in report.before if one.days == 7), None),
         marks=MARKS,
         bars_told=_bars_told(report),
         slices=[(by, list(parts)) for by, parts in groupby(report.slices, key=lambda one: one.by)],
-        sections=[one for one in _SECTIONS if one[0] not in absent],
+        sections=[one for one in _SECTIONS if there.get(one[0], True)],
         fingerprints=sorted(fingerprints.items()),
         with_pulses=with_pulses,
         charts=_charts(report),
