@@ -58,6 +58,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write the proposed file below this folder.",
 )
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the proposal as one HTML file."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @as_json
 def tune(
@@ -75,6 +78,7 @@ def tune(
     at_stake: float | None,
     miss: float,
     out: Path | None,
+    html: Path | None,
     quiet: bool,
     json_: bool,
 ) -> None:
@@ -117,10 +121,16 @@ def tune(
     written = None
     if out is not None and found.proposal is not None:
         written = found.proposal.write(workspace.project, out)
+    if html is not None:
+        from retinue.report import tune as report
+
+        html.write_text(report.page(found), encoding="utf-8")
     if json_:
         print_json({**found.to_dict(), "written": str(written) if written else None})
     else:
         show(Page(), found, written)
+        if html is not None:
+            click.echo(f"\nWritten: {html}")
 
 
 def show(page: Page, found: Proposed, written: Path | None = None) -> None:

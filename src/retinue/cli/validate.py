@@ -83,7 +83,8 @@ def validate(
     if html is not None:
         from retinue.report import validation
 
-        html.write_text(validation.page(found.report, found.project, found.fingerprints), encoding="utf-8")
+        text = validation.page(found.report, found.project, found.fingerprints, found.with_pulses)
+        html.write_text(text, encoding="utf-8")
     if json_:
         print_json(found.to_dict())
     else:
