@@ -29,7 +29,7 @@ def bars(asked: Trial, events: int, red: Band, now: Shares | None, warned: Warne
 def _lift(needed: float, events: int, red: Band) -> Reached:
     name, value = "lift of red", red.lift.value
     if events < NEEDED:
-        return _cannot_tell(name, value, needed, f"{events} events; {NEEDED} are needed to tell")
+        return _cannot_tell(name, value, needed, f"{_counted(events)}; {NEEDED} are needed to tell")
     if red.rows == 0:
         return Reached(name, False, float("nan"), needed, "nothing was red")
     return Reached(
@@ -94,5 +94,9 @@ def _capacity(needed: float | None, now: Shares | None) -> Reached:
     )
 
 
+def _counted(events: int) -> str:
+    return f"{events} event{'' if events == 1 else 's'}"
+
+
 def _cannot_tell(name: str, value: float, needed: float, why: str) -> Reached:
-    return Reached(name, None, value, needed, f"cannot tell: {why}")
+    return Reached(name, None, value, needed, why)

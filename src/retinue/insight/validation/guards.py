@@ -134,7 +134,7 @@ def of_strata(pooled: Estimate, within: dict[str, Estimate]) -> list[str]:
         f"AUC {pooled.value:.2f} over all, but {one.value:.2f} (from {one.low:.2f}) between rows of "
         f"the same {name}: the score may only say which {name} an account is of"
         for name, one in within.items()
-        if one.known and not one.low > 0.5
+        if one.known and one.low <= 0.5
     ]
 
 

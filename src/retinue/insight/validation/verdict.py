@@ -39,6 +39,10 @@ class Verdict:
     would_change: tuple[str, ...]
 
 
+def _one(what: str) -> str:
+    return what.replace("events", "event").replace("rows", "row")
+
+
 def judge(
     outcomes: Outcomes,
     auc: Estimate,
@@ -58,7 +62,8 @@ def judge(
         what = "events" if events <= spared else "rows without the outcome"
         return Verdict(
             "not_enough_churn",
-            f"{fewest} {what} within {horizon} days; {ENOUGH_EVENTS} are needed to say anything.",
+            f"{fewest} {what if fewest != 1 else _one(what)} within {horizon} days; "
+            f"{ENOUGH_EVENTS} are needed to say anything.",
             (
                 f"{ENOUGH_EVENTS - fewest} more {what}: a longer history, a longer horizon, or an outcome "
                 "that comes more often, such as contraction",
