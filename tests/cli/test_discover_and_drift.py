@@ -77,14 +77,23 @@ def test_people_are_told_in_words_with_a_picture(company: Path) -> None:
     assert "looked at and rejected" in text
 
 
-@pytest.mark.parametrize("command", ["discover", "drift"])
+def test_metrics_on_any_date_may_be_looked_at(company: Path) -> None:
+    told = json.loads(ran("discover", "-C", company, "--metrics", "-q", "--json").stdout)
+    assert not told["first_days"]
+    assert told["follow_up"] == 90
+    assert set(told["looked_at"]["metrics"]) >= {"events", "logins", "stars"}
+    done = ran("discover", "-C", company, "--metrics", "--days", 30, "-q", status=2)
+    assert "--metrics goes without" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["discover", "discover --metrics", "drift"])
 def test_it_may_be_written_as_one_page(company: Path, tmp_path: Path, command: str) -> None:
     page = tmp_path / "page.html"
-    done = ran(command, "-C", company, "-q", "--html", page)
+    done = ran(*command.split(), "-C", company, "-q", "--html", page)
     assert f"Written: {page}" in done.stdout
     text = page.read_text("utf-8")
     assert text.lower().startswith("<!doctype html>")
-    assert "<svg" in text
+    assert ("<svg" in text) == ("--metrics" not in command)  # of these metrics, none is found
 
 
 def test_days_and_follow_up_may_be_chosen(company: Path) -> None:

@@ -48,6 +48,7 @@ _WIDE = 24
     show_default=True,
     help="Which half of the accounts the estimates come from.",
 )
+@click.option("--metrics", is_flag=True, help="Metrics on any date, not what was done in the first days.")
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write all of it as one HTML file."
 )
@@ -60,6 +61,7 @@ def discover(
     days: tuple[int, ...],
     follow_up: int | None,
     hold_out: str,
+    metrics: bool,
     html: Path | None,
     quiet: bool,
     json_: bool,
@@ -70,30 +72,38 @@ def discover(
     segment and quarter of start. One half of them says what is found, the other half what is told
     of it. What is found goes with the outcome; whether it brings it about, only a trial can say.
 
+    With --metrics, metrics on any date are looked at instead, beside what came within the horizon.
+
     \b
     Examples:
       retinue discover
+      retinue discover --metrics                      what a scorecard might measure
       retinue discover --events usage.event           each event of the product by itself
       retinue discover --events usage.event --days 30 --within 365 --html found.html
     """
     from retinue.cli.render import Page
     from retinue.cli.waiting import progress
-    from retinue.run.discover import DAYS
+    from retinue.run.discover import DAYS, discover_metrics
     from retinue.run.discover import discover as find
     from retinue.workspace import open_workspace
 
+    if metrics and (events or days or follow_up is not None):
+        raise click.UsageError("--metrics goes without --events, --days and --within")
     workspace = open_workspace(root)
     with progress("starting", quiet=quiet) as tell:
-        found = find(
-            workspace,
-            now=now(),
-            outcome=outcome,
-            events=events,
-            days=tuple(sorted(set(days))) or DAYS,
-            follow_up=follow_up,
-            by_account=hold_out == "random",
-            progress=tell,
-        )
+        if metrics:
+            found = discover_metrics(workspace, now=now(), outcome=outcome, progress=tell)
+        else:
+            found = find(
+                workspace,
+                now=now(),
+                outcome=outcome,
+                events=events,
+                days=tuple(sorted(set(days))) or DAYS,
+                follow_up=follow_up,
+                by_account=hold_out == "random",
+                progress=tell,
+            )
     if html is not None:
         from retinue.report import discover as report
 
@@ -120,10 +130,11 @@ def show(page: Page, found: Discovered) -> None:
         page.line(styled("Nothing found.", "bold"))
     page.line(
         styled(
-            f"{told.events:,} of {counted(told.accounts, 'account')} that could be followed had "
-            f"{told.outcome} in {told.follow_up} days. {counted(told.features, 'event')} looked at in "
+            f"{told.events:,} of {counted(told.accounts, _noun(told))} that could be followed had "
+            f"{told.outcome} in {told.follow_up} days. {told.features:,} {_what(told)} looked at in "
             f"{counted(told.tests, 'test')}; of those found, at most {told.rate:.0%} are false on average. "
-            f"Found on {told.discovery_accounts:,} accounts, told from {told.held_out_accounts:,} others.",
+            f"Found on {told.discovery_accounts:,} {_noun(told)}s, told from {told.held_out_accounts:,} "
+            "others.",
             "dim",
         )
     )
@@ -134,7 +145,7 @@ def show(page: Page, found: Discovered) -> None:
     if len(told.findings) > 2 * _MOST:
         page.line(f"and {len(told.findings) - 2 * _MOST} more: --json has them all")
     _rejected(page, told)
-    if told.findings:
+    if told.findings and told.first_days:
         page.line()
         page.line(
             "What is associated with the outcome need not be a cause of it. To know, help half of the new "
@@ -142,10 +153,18 @@ def show(page: Page, found: Discovered) -> None:
         )
 
 
+def _noun(told: Discovery) -> str:
+    return "account" if told.first_days else "snapshot"
+
+
+def _what(told: Discovery) -> str:
+    return "events" if told.first_days else "metrics"
+
+
 def _finding(page: Page, one: Finding) -> None:
     from retinue.cli.render import styled
 
-    page.heading(f"{one.feature}, at least {one.at_least:g} in the first {one.days} days")
+    page.heading(one.title)
     sign = styled("confirmed: ", "green") if one.confirmed else styled("not confirmed: ", "yellow")
     page.line(styled("  ", "") + sign + one.sentence)
     page.line(
@@ -175,7 +194,7 @@ def _picture(page: Page, bins: tuple[Bin, ...]) -> None:
     most = max((one.outcome.high for one in bins), default=0.0)
     table = Table(
         [
-            Column("times"),
+            Column("value"),
             Column("had the outcome"),
             Column("", right=True),
             Column("of", right=True),
@@ -197,12 +216,12 @@ def _picture(page: Page, bins: tuple[Bin, ...]) -> None:
 
 
 def _rejected(page: Page, told: Discovery) -> None:
-    from retinue.cli.render import Column, Table, counted
+    from retinue.cli.render import Column, Table
 
     if not told.rejected:
         return
-    page.heading(f"{counted(len(told.rejected), 'event')} looked at and rejected")
-    table = Table([Column("event", least=20), Column("q", right=True), Column("because", least=30)])
+    page.heading(f"{len(told.rejected):,} {_what(told)} looked at and rejected")
+    table = Table([Column("", least=20), Column("q", right=True), Column("because", least=30)])
     for one in told.rejected[:_MOST]:
         table.add(one.feature, "-" if isnan(one.q) else f"{one.q:.2f}", one.reason)
     page.table(table, indent=2)

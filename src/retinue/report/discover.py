@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from retinue.insight.discovery.findings import when
 from retinue.report.axes import Axis, Bar
 from retinue.report.charts import bars, forest
 from retinue.report.pages import rendered
@@ -27,6 +28,7 @@ def page(found: Discovered) -> str:
         project=found.project,
         until=found.until,
         looked_at=sorted(found.looked_at.items()),
+        when=when,
         d=told,
         confirmed=confirmed,
         kind="good" if confirmed else "open",
@@ -42,7 +44,7 @@ def _overview(findings: tuple[Finding, ...]) -> Markup:
         return Markup()
     rows = [
         Bar(
-            f"{one.feature}, {one.days} d",
+            f"{one.feature}, {one.days} d" if one.days else one.feature,
             one.held_out.difference,
             one.held_out.low,
             one.held_out.high,
@@ -66,4 +68,4 @@ def _picture(one: Finding, outcome: str, follow_up: int) -> Markup:
         for part in one.bins
     ]
     axis = Axis(f"{outcome} within the next {follow_up} days", percent=True, zero=True)
-    return bars(f"{one.feature} in the first {one.days} days", rows, axis=axis)
+    return bars(f"{one.feature}{when(one.days)}", rows, axis=axis)

@@ -105,6 +105,19 @@ def discover(
     )
 
 
+def discover_metrics(
+    workspace: Workspace, *, now: datetime, outcome: str | None = None, progress: Listener | None = None
+) -> Discovered:
+    """Which metrics, on any date, are associated with the outcome within its horizon. Raises TrialError."""
+    from retinue.insight.discovery.any_time import discover_metrics as find
+
+    found = tried(workspace, now=now, outcome=outcome, progress=progress)
+    discovery = find(found.replay, found.labels, found.outcome)
+    looked_at = {"metrics": found.replay.metrics}
+    name = workspace.project.settings.project
+    return Discovered(name, _day(found.until), looked_at, discovery, found.warnings)
+
+
 def _day(number: int) -> date:
     day: date = np.datetime64(number, "D").item()
     return day

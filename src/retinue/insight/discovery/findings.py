@@ -46,10 +46,12 @@ class Bin:
 
 @dataclass(frozen=True)
 class Finding:
-    """`at_least` or more of `feature` in the first `days` days. `held_out` is to be told,
-    `discovered` is how it was found. `also` are other (days, at_least) of the same feature that
-    were found. `confirmed`: the held-out interval has the sign of the discovery all through.
-    `e_value` is of the held-out risk ratio and `e_value_low` of its limit nearer to 1.
+    """`at_least` or more of `feature` in the first `days` days; with 0 days, a metric on any date.
+
+    `held_out` is to be told, `discovered` is how it was found. `p` is of this test, `q` of the
+    feature. `also` are other (days, at_least) of the same feature with p below .05. `confirmed`: the
+    held-out interval has the sign of the discovery all through. `e_value` is of the held-out risk
+    ratio and `e_value_low` of its limit nearer to 1.
     """
 
     feature: str
@@ -65,6 +67,10 @@ class Finding:
     bins: tuple[Bin, ...]
     also: tuple[tuple[int, float], ...]
     sentence: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.feature}, at least {self.at_least:g}{when(self.days)}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ class Looked:
 
 @dataclass(frozen=True)
 class Discovery:
-    """`tests` is how many hypotheses share the false discovery rate `rate`."""
+    """`tests` is how many hypotheses were tested, `rate` the false discovery rate over features. Without
+    `first_days`, metrics on any date were looked at, and accounts are snapshots."""
 
     outcome: str
     follow_up: int
@@ -95,6 +102,7 @@ class Discovery:
     features: int
     tests: int
     rate: float
+    first_days: bool
     findings: tuple[Finding, ...]
     rejected: tuple[Looked, ...]
     warnings: tuple[str, ...] = ()
@@ -164,6 +172,10 @@ def bins(values: Floats, event: Bools, at_most: int = 10) -> tuple[Bin, ...]:
     )
 
 
+def when(days: int) -> str:
+    return f" in the first {days} days" if days else ""
+
+
 def sentence(
     name: str, days: int, level: float, follow_up: int, outcome: str, told: Estimate, confirmed: bool
 ) -> str:
@@ -173,14 +185,20 @@ def sentence(
         return f"{_percent(rate.rate)} of {rate.accounts:,} [{_percent(rate.low)} to {_percent(rate.high)}]"
 
     more = "fewer" if told.difference < 0 else "more"
+    if days:
+        what = f"Accounts with {name} at least {_times(level)} in their first {days} days"
+        others, like = "without it for", "accounts of the same segment and start quarter"
+    else:
+        what = f"Snapshots with {name} of at least {level:g}"
+        others, like = "with less of it for", "snapshots of the same segment, stage and quarter"
     first = (
-        f"Accounts with {name} at least {_times(level)} in their first {days} days: {outcome} within the "
-        f"next {follow_up} days for {share(told.having)}, without it for {share(told.lacking)}"
+        f"{what}: {outcome} within the next {follow_up} days for {share(told.having)}, "
+        f"{others} {share(told.lacking)}"
     )
     if np.isnan(told.difference):
-        return f"{first}. No segment and start quarter has both kinds of held-out accounts: cannot tell."
+        return f"{first}. There are no held-out {like} of both kinds: cannot tell."
     size = (
-        f"among accounts of the same segment and start quarter {abs(told.difference) * 100:.1f} points "
+        f"among {like} {abs(told.difference) * 100:.1f} points "
         f"{more} [{_points(told.low)} to {_points(told.high)}]"
     )
     doubt = "" if confirmed else " Not confirmed on held-out accounts: the interval holds no difference."

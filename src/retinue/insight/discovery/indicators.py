@@ -63,7 +63,10 @@ class _Half:
         )
 
     def tables(self, feature: int, levels: Floats) -> Tables:
-        return stratified.tables(self.counts[:, feature], levels, self.event, self.stratum, self.strata)
+        """Of the rows that have a value."""
+        values = self.counts[:, feature]
+        known = ~np.isnan(values)
+        return stratified.tables(values[known], levels, self.event[known], self.stratum[known], self.strata)
 
 
 def discover(
@@ -95,7 +98,7 @@ def discover(
     first = min(landmarks, key=lambda one: one.days)
     of_all = [(int(one.population.sum()), int(one.event[one.population].sum())) for one in landmarks]
     accounts, events = max(of_all)
-    side = older[landmarks.index(first)]
+    side = next(side for one, side in zip(landmarks, older, strict=True) if one is first)
     return Discovery(
         outcome=outcome,
         follow_up=first.follow_up,
@@ -106,6 +109,7 @@ def discover(
         features=len({name for one in landmarks for name in one.features}),
         tests=len(p),
         rate=rate,
+        first_days=first.days > 0,
         findings=findings,
         rejected=rejected,
         warnings=_warnings(accounts, halves, findings, alike=not (by_start or by_account)),
