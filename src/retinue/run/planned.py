@@ -188,10 +188,13 @@ class Plan:
 
     def standing(self, status: str) -> list[Move]:
         """Accounts that become scored (`scored`), or are no longer (`not_scored`)."""
+        return self._moves(self._becoming(status))
+
+    def _becoming(self, status: str) -> pa.Table:
         told = self.changed
-        is_so = pc.equal(told["after_status"], status)
+        is_so = pc.fill_null(pc.equal(told["after_status"], status), False)
         was_so = pc.fill_null(pc.equal(told["before_status"], status), False)
-        return self._moves(told.filter(pc.and_(pc.fill_null(is_so, False), pc.invert(was_so))))
+        return told.filter(pc.and_(is_so, pc.invert(was_so)))
 
     def switched(self) -> list[tuple[str | None, str | None, int]]:
         """(scorecard before, scorecard after, accounts) of accounts that change scorecard."""
@@ -229,8 +232,8 @@ class Plan:
             "accounts": int(pc.sum(pc.is_valid(told["after_status"])).as_py() or 0),
             "changed": self.changed.num_rows,
             "moved_band": len(self.transitions()),
-            "newly_scored": len(self.standing("scored")),
-            "no_longer_scored": len(self.standing("not_scored")),
+            "newly_scored": self._becoming("scored").num_rows,
+            "no_longer_scored": self._becoming("not_scored").num_rows,
             "moved_by_late_data": self.late,
         }
 
