@@ -25,14 +25,14 @@ def glossary_page() -> str:
     """The nouns, from `retinue.glossary`."""
 
     def entry(term: Term) -> str:
-        others = ", ".join(f"[{word}](#{word.replace(' ', '-')})" for word in term.see_also)
+        others = ", ".join(f"[{word}](#{word.replace(' ', '-').lower()})" for word in term.see_also)
         return f"## {term.word}\n\n{term.meaning}" + (f" See also: {others}." if others else "") + "\n"
 
     return "\n".join(
         [
             "# Glossary\n",
             "One word for one thing, here and in the code. 0 is the worst health and 100 the best.\n",
-            *(entry(term) for term in sorted(TERMS, key=lambda term: term.word)),
+            *(entry(term) for term in sorted(TERMS, key=lambda term: term.word.lower())),
         ]
     )
 

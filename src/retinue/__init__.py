@@ -20,10 +20,12 @@ if TYPE_CHECKING:
         RunError,
         SourceError,
         StoreError,
+        TrialError,
     )
     from retinue.notebook import Accounts, Project, Table, open  # noqa: A004 - called as `retinue.open`
     from retinue.run.explanation import Explanation
     from retinue.run.recipe import RunResult
+    from retinue.run.validate import Validated
 
 #: Where each public name comes from.
 _HOMES = {
@@ -40,6 +42,8 @@ _HOMES = {
     "SourceError": "retinue.errors",
     "StoreError": "retinue.errors",
     "Table": "retinue.notebook",
+    "TrialError": "retinue.errors",
+    "Validated": "retinue.run.validate",
     "open": "retinue.notebook",
 }
 
@@ -57,6 +61,8 @@ __all__ = [
     "SourceError",
     "StoreError",
     "Table",
+    "TrialError",
+    "Validated",
     "__version__",
     "open",
 ]

@@ -43,12 +43,29 @@ TERMS: tuple[Term, ...] = (
         ("account", "cohort"),
     ),
     Term(
+        "AUC",
+        "The chance that of two accounts, one with the outcome, that one had the lower score; 0.5 is chance.",
+        (
+            "outcome",
+            "baseline",
+            "validation",
+        ),
+    ),
+    Term(
         "band",
         "The range a score falls in: healthy, watch or at_risk. Lower edges are inclusive.",
         ("score", "stability", "transition"),
     ),
     Term(
         "base", "The weighted mean of the points of all measures, before caps and floors.", ("contribution",)
+    ),
+    Term(
+        "baseline",
+        "What one would know without the score: tenure, days since the last activity, one metric.",
+        (
+            "AUC",
+            "challenger",
+        ),
     ),
     Term("book", "The accounts that an owner or a territory is responsible for.", ("account",)),
     Term(
@@ -57,7 +74,24 @@ TERMS: tuple[Term, ...] = (
         "cohort reference changed there.",
         ("driver", "fingerprint", "recalibrated"),
     ),
+    Term(
+        "calibration",
+        "Whether chances come true: of accounts with a chance of a tenth, a tenth has the outcome.",
+        (
+            "validation",
+            "drift",
+        ),
+    ),
     Term("cap", "A rule that keeps the score at or below a value while it holds.", ("floor", "adjustment")),
+    Term("capture", "The share of lost accounts that were red when they were lost.", ("lead time",)),
+    Term(
+        "challenger",
+        "Gradient boosting on the same information: what a score could reach. It is never published.",
+        (
+            "baseline",
+            "AUC",
+        ),
+    ),
     Term(
         "cohort",
         "Accounts that are alike, for example of one segment and tenure. A cohort curve compares "
@@ -87,6 +121,14 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("curve", "The rule that turns a metric's value into 0 to 100 points.", ("measure", "cohort")),
     Term(
+        "drift",
+        "That the accounts, the rate of the outcome, or what a score is worth are no longer what they were.",
+        (
+            "PSI",
+            "calibration",
+        ),
+    ),
+    Term(
         "driver",
         "A part of the change of a score between two snapshots, in points. Drivers add up to the change.",
         ("contribution", "bridge"),
@@ -103,6 +145,14 @@ TERMS: tuple[Term, ...] = (
         "and the same facts give the same score.",
         ("scorecard", "bridge"),
     ),
+    Term(
+        "flap",
+        "A band that is left and taken up again within 14 days.",
+        (
+            "band",
+            "stability",
+        ),
+    ),
     Term("floor", "A rule that keeps the score at or above a value while it holds.", ("cap", "adjustment")),
     Term("formula", "A scorecard together with the metrics and stages that it uses.", ("fingerprint",)),
     Term(
@@ -110,10 +160,32 @@ TERMS: tuple[Term, ...] = (
         "A score that keeps its published value because a source has stopped; caps still act.",
         ("stale", "watermark"),
     ),
+    Term("horizon", "The days within which an outcome is to be foreseen.", ("outcome",)),
     Term(
         "known",
         "The day on which a row was first available. It may be later than the day it occurred.",
         ("occurred",),
+    ),
+    Term(
+        "lead time",
+        "How long the last red spell of a lost account had lasted; told beside that of accounts that stayed.",
+        (
+            "capture",
+            "horizon",
+        ),
+    ),
+    Term(
+        "leading indicator",
+        "Something early in the life of accounts that is associated with their outcome.",
+        ("outcome",),
+    ),
+    Term(
+        "lift",
+        "The outcome rate of a band over that of all accounts.",
+        (
+            "band",
+            "outcome",
+        ),
     ),
     Term(
         "measure",
@@ -162,6 +234,11 @@ TERMS: tuple[Term, ...] = (
         ("source", "scorecard"),
     ),
     Term(
+        "PSI",
+        "Population stability index: how far the shares of values have moved between two times.",
+        ("drift",),
+    ),
+    Term(
         "published",
         "The score after stability: what people are shown unless there is an override.",
         ("computed", "effective", "stability"),
@@ -178,6 +255,14 @@ TERMS: tuple[Term, ...] = (
         ("cohort", "curve"),
     ),
     Term("rejected", "Said of a row that could not be used; it is kept with the reason.", ("source", "run")),
+    Term(
+        "replay",
+        "The score of past dates, computed again from what was known on each, and published nowhere.",
+        (
+            "as-of date",
+            "validation",
+        ),
+    ),
     Term("roll-up", "The scores of child accounts as one number of their parent.", ("account",)),
     Term(
         "run", "One pass of the pipeline: from the sources to published tables.", ("snapshot", "as-of date")
@@ -221,5 +306,14 @@ TERMS: tuple[Term, ...] = (
         "transition", "A change of band, with its kind and its drivers.", ("band", "driver", "recalibrated")
     ),
     Term("trend", "Where a score has been heading, and how fast.", ("score",)),
+    Term(
+        "validation",
+        "The trial of a score against what happened.",
+        (
+            "outcome",
+            "replay",
+            "AUC",
+        ),
+    ),
     Term("watermark", "The last day on which a source had a row of any account.", ("stale", "source")),
 )

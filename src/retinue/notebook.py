@@ -7,6 +7,7 @@ project.run()
 project.accounts(band="at_risk")                      # a list that renders as a table
 project.table("snapshots", account="A-0042").to_pandas()
 project.explain("A-0042")
+project.validate().report.auc                         # what the score is worth
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from retinue.run import RunResult
     from retinue.run.explanation import Explanation
+    from retinue.run.validate import Validated
     from retinue.store.current import CurrentRow
     from retinue.workspace import Workspace
 
@@ -158,6 +160,27 @@ class Project:
 
         moment = now or datetime.now(UTC)
         return run(self.workspace, now=moment, first=_day(first), last=_day(last), every=every, wait=wait)
+
+    def validate(
+        self,
+        outcome: str | None = None,
+        *,
+        first: Date | None = None,
+        last: Date | None = None,
+        every: Literal["day", "week"] | None = None,
+        now: datetime | None = None,
+    ) -> Validated:
+        """Try the scorecards against what happened; nothing is published. `report` of what comes
+        back has every figure as a dataclass.
+
+        Raises TrialError where there is nothing to try, or the trial would deceive.
+        """
+        from retinue.run.validate import validate
+
+        moment = now or datetime.now(UTC)
+        return validate(
+            self.workspace, now=moment, outcome=outcome, first=_day(first), last=_day(last), every=every
+        )
 
     def table(
         self,
