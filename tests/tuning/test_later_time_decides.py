@@ -13,6 +13,9 @@ from retinue.insight.tuning.comparison import compare, later, out_of_fold
 from retinue.insight.tuning.dropping import dropped
 from retinue.insight.tuning.evidence import Evidence, counted, evidence
 from retinue.insight.tuning.proposed import weigh
+from retinue.insight.tuning.tune import _decided
+from retinue.insight.tuning.weights import Gain
+from retinue.insight.validation.sampling import Estimate
 from tests.tuning.planted import planted
 from tests.validation.world import CHURN, world
 
@@ -162,3 +165,19 @@ def test_presence_is_what_is_left_of_a_share_as_it_ages() -> None:
     aged = replace(found.replay, weights=fresh / fresh.sum(axis=1, keepdims=True))
     told = evidence(aged, found.told, counted(aged, found.told, 28, "one"), "one")
     assert set(np.round(np.unique(told.presence[:, 1]), 9).tolist()) == {0.0, 0.25}
+
+
+def test_later_time_takes_a_proposal_back() -> None:
+    rows = book(8, declared=BAD)
+    told = weigh(rows)
+    held = compare(rows, beside(rows), later(rows, None, None))
+    assert told.adopted and held.test_events >= 100
+    assert _decided(told, held) is told
+    worse = _decided(told, replace(held, gain=Gain(-9.0, 3.0)))
+    assert (
+        not worse.adopted and worse.proposed.tolist() == list(BAD) and "did worse on later time" in worse.why
+    )
+    assert not _decided(told, replace(held, gain=Gain(1.0, 3.0))).adopted
+    assert not _decided(told, replace(held, fitted_ahead=Estimate(-0.01, -0.02, 0.0))).adopted
+    few = replace(held, gain=Gain(1.0, 3.0), test_events=30)
+    assert _decided(told, few).adopted

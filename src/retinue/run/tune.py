@@ -144,6 +144,12 @@ def tune(
 
     found = tried(workspace, now=now, outcome=outcome, first=first, last=last, every=every, progress=progress)
     project, wishes = workspace.project, wishes or Wishes()
+    if found.rule.is_good:
+        raise TrialError(
+            f"the outcome {found.outcome.name} is wished for; weights and bands are learned from what is "
+            "to be prevented",
+            hint="name a loss with --outcome",
+        )
     counts = _outcomes(found)
     card = _card(project, counts, wishes.scorecard)
     asked, told = _asked(found, card, wishes)

@@ -34,7 +34,7 @@ class Dropped:
     @property
     def told(self) -> str:
         """In words: whether it adds anything that the others do not."""
-        if self.auc is not None and self.auc.low > 0:
+        if self.auc is not None and self.auc.low > 0 and self.gain is not None and self.gain.clear:
             return "adds"
         if self.auc is not None and self.auc.high < 0:
             return "better without"

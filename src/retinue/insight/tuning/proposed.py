@@ -15,7 +15,7 @@ from retinue.insight.tuning.weights import Fit, Gain, SlopeTest
 NEEDED = 10
 """Outcomes per fitted weight; with fewer the declared weights stay."""
 NEGLIGIBLE = 0.02
-"""A posterior over shares never reaches 0: where its lower end is below this, only the upper end is told."""
+"""A posterior over shares never reaches 0: where its lower end is below this, it is told as 0."""
 SENSITIVITY = (3.0, 10.0, 30.0)
 
 Level = Literal["components", "measures"]
@@ -155,7 +155,7 @@ def _told(parts: Evidence, found: Fit, seed: int) -> tuple[Weight, ...]:
             name=name,
             declared=float(parts.declared[n]),
             fitted=float(found.weights[n]),
-            low=float(low[n]),
+            low=0.0 if low[n] < NEGLIGIBLE else float(low[n]),
             high=float(high[n]),
             upper_bound_only=bool(low[n] < NEGLIGIBLE),
             by_kappa={kappa: float(one[n]) for kappa, one in other.items()},

