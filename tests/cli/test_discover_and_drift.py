@@ -118,12 +118,24 @@ def test_what_cannot_be_looked_at_is_said_in_one_line(company: Path) -> None:
 def test_the_outcome_does_not_foretell_itself(company: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(company, tmp_path / "small"))
     settings = (folder / "retinue.yaml").read_text("utf-8")
-    rule = "{last_login: {silence: usage, within: 60d}}"
+    rule = "{rated: {fact: ratings, within: 60d}}"
     (folder / "retinue.yaml").write_text(
         settings.replace("{churn: {ended: true, within: 90d}}", rule), "utf-8"
     )
-    done = ran("discover", "-C", folder, "--events", "usage.event", "-q", status=1)
-    assert 'the outcome "last_login" is told from "usage"' in done.stderr
+    done = ran("discover", "-C", folder, "--events", "ratings.mood", "-q", status=1)
+    assert 'the outcome "rated" is told from "ratings"' in done.stderr
+
+
+def test_silence_may_follow_from_less_of_the_same(company: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(company, tmp_path / "small"))
+    settings = (folder / "retinue.yaml").read_text("utf-8")
+    rule = "{lapse: {silence: usage, within: 60d}}"
+    (folder / "retinue.yaml").write_text(
+        settings.replace("{churn: {ended: true, within: 90d}}", rule), "utf-8"
+    )
+    told = json.loads(ran("discover", "-C", folder, "--events", "usage.event", "-q", "--json").stdout)
+    assert told["outcome"] == "lapse"
+    assert told["looked_at"] == {"usage": ["event"]}
 
 
 @pytest.fixture(scope="module")

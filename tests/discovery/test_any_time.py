@@ -67,12 +67,17 @@ def test_words_are_of_snapshots() -> None:
     assert "first" not in one.title
 
 
-def test_of_an_outcome_that_comes_again_each_account_counts_once() -> None:
-    replay, events, _, until = book(1, accounts=800)
+def test_of_an_outcome_that_comes_again_each_account_counts_once_on_any_date() -> None:
+    """The rate stays what it is over all snapshots (three standard errors): which one of an account counts
+    does not depend on what came."""
+    replay, events, _, until = book(1, accounts=4000)
     again = Outcome("contraction", HORIZON, final=False)
-    seen = discover_metrics(metrics(1)[0], labels(replay, events, again, until), again)
-    usable = labels(replay, events, again, until).usable & replay.scored
-    assert seen.accounts == len(np.unique(replay.account[usable]))
+    told = labels(replay, events, again, until)
+    seen = discover_metrics(replay, told, again)
+    usable = told.usable & replay.scored
+    rate = float(told.event[usable].mean())
+    assert seen.accounts == pytest.approx(usable.sum() / 8, rel=0.1)
+    assert seen.events / seen.accounts == pytest.approx(rate, abs=3 * np.sqrt(rate / seen.accounts))
 
 
 def test_nothing_that_has_come_is_said() -> None:

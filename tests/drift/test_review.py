@@ -84,6 +84,21 @@ def test_measures_that_stop_ranking_ask_for_new_weights() -> None:
     assert any("ranks accounts worse" in told.because for told in books)
 
 
+def test_a_measure_that_never_ranked_is_not_lost() -> None:
+    """A measure that points the wrong way, and more so from quarter 5 on, is none that a score rests on."""
+    for seed in range(4000, 4004):
+        replay, _, told, until = book(seed)
+        points = replay.points.copy()
+        later = replay.day >= FIRST + 5 * HORIZON
+        points[:, 0] = np.where(
+            later, 100 - points[:, 0], np.random.default_rng(seed).uniform(0, 100, len(points))
+        )
+        seen = review(replace(replay, points=points), told, CHURN, until)
+        first = seen.components[0]
+        assert first.auc_now < first.auc_then
+        assert not first.fails
+
+
 NAN = float("nan")
 FINE, BAD = Check(1.0, 0.7, 1.4, 0.8, fails=False), Check(2.0, 0.7, 1.4, 0.001, fails=True)
 

@@ -123,7 +123,9 @@ def show(page: Page, found: Discovered) -> None:
     told = found.discovery
     confirmed = [one for one in told.findings if one.confirmed]
     if confirmed:
-        page.line(styled(f"{counted(len(confirmed), 'leading indicator')} of {told.outcome}.", "bold green"))
+        what = "leading indicator" if told.first_days else "metric that goes before it"
+        many = "leading indicators" if told.first_days else "metrics that go before it"
+        page.line(styled(f"{told.outcome}: {counted(len(confirmed), what, many)}.", "bold green"))
     elif told.findings:
         page.line(styled("Nothing that held-out accounts confirm.", "bold yellow"))
     else:

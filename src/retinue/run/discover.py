@@ -126,7 +126,8 @@ def _day(number: int) -> date:
 def _wanted(project: Project, found: Tried, events: Sequence[str]) -> dict[str, list[str]]:
     """Columns by source."""
     given = _given(project, events) if events else _declared(project)
-    own = found.rule.source
+    # Who was active goes with who is; only rows that are the outcome would foretell themselves.
+    own = found.rule.fact
     if own is not None and own in given:
         if events:
             raise TrialError(

@@ -8,7 +8,7 @@ from retinue.errors import TrialError
 from retinue.insight.discovery.findings import Discovery
 from retinue.insight.discovery.indicators import discover
 from retinue.insight.discovery.landmarks import Landmarks
-from retinue.insight.replay import Coded, Ints, Labels, Outcome, Replay, check_spacing, spaced
+from retinue.insight.replay import Bools, Coded, Ints, Labels, Outcome, Replay, check_spacing, spaced
 
 
 def discover_metrics(
@@ -18,13 +18,13 @@ def discover_metrics(
 
     Snapshots are at least a horizon apart, compared with others of the same segment, stage and
     quarter; half of the accounts, by chance, discover. After an outcome that is not final an
-    account goes on, and what it is like stays: of each only its last snapshot counts. Raises
-    TrialError where nothing can be counted.
+    account goes on, and what it is like stays, so that its snapshots are no news to each other: each
+    account counts on one date, drawn by chance. (Its last snapshot would not do: which that is
+    depends on the outcome.) Raises TrialError where nothing can be counted.
     """
     places = spaced(replay, told, outcome.horizon)
-    if not outcome.final:
-        last = np.append(replay.account[places][1:] != replay.account[places][:-1], True)
-        places = places[last] if len(places) else places
+    if not outcome.final and len(places):
+        places = places[_one_date_each(replay.account[places], replay.day[places], seed)]
     if not len(places):
         raise TrialError(
             f"no snapshot has an outcome yet: none is {outcome.horizon} days old",
@@ -47,6 +47,13 @@ def discover_metrics(
         event=told.event[places],
     )
     return discover([seen], outcome.name, rate=rate, by_account=True, seed=seed)
+
+
+def _one_date_each(account: Ints, day: Ints, seed: int) -> Bools:
+    dates = np.unique(day)
+    accounts, place = np.unique(account, return_inverse=True)
+    drawn = dates[np.random.default_rng(seed).integers(0, len(dates), len(accounts))]
+    return np.asarray(day == drawn[place])
 
 
 def _both(segment: Coded, stage: Coded) -> Coded:

@@ -292,7 +292,8 @@ def _shifts(replay: Replay, told: Labels, cut: int, seed: int) -> tuple[Shift, .
 
 
 def _components(then: _Rows, later: _Rows, judged: Sequence[Quarter]) -> tuple[Component, ...]:
-    """Measures that rank worse than they did. Of the later part, from where quarters began to fail."""
+    """Measures against what they did: those that surely ranked, and rank worse, fail. Of the later part,
+    from where quarters began to fail."""
     failing = [quarter.first for quarter in judged if quarter.fails]
     since = min(failing) if failing else judged[-1].first
     now = later.at(later.rows.day >= since)
@@ -308,9 +309,15 @@ def _components(then: _Rows, later: _Rows, judged: Sequence[Quarter]) -> tuple[C
 
     q = multipletests([one[3] for one in found], method="fdr_bh")[1]
     return tuple(
-        Component(name, a.value, b.value, p, float(share), bool(share <= 0.05 and b.value < a.value))
+        Component(
+            name, a.value, b.value, p, float(share), bool(share <= 0.05 and a.value > b.value and _ranks(a))
+        )
         for (name, a, b, p), share in zip(found, q, strict=True)
     )
+
+
+def _ranks(given: Influence) -> bool:
+    return bool(given.value - 1.959964 * np.sqrt((given.by_group**2).sum()) > 0.5)
 
 
 def _advice(judged: Sequence[Quarter], components: Sequence[Component]) -> tuple[Advice, str]:
