@@ -159,3 +159,11 @@ def test_weights_learned_from_the_period_are_only_tried_after_it(root: Path, tmp
     assert min(told["dates"]) > "2024-06-30"
     assert any("2024-06-30" in warning for warning in told["warnings"])
     assert told["fingerprints"] == json.loads(validated(root, "--json").output)["fingerprints"]
+
+
+def test_the_report_is_one_file_that_needs_nothing_else(root: Path, tmp_path: Path) -> None:
+    result = validated(root, "--html", str(tmp_path / "report.html"))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert result.exit_code == 0 and str(tmp_path / "report.html") in result.output.splitlines()[-1]
+    assert "Predicts well" in page and page.count("<svg") >= 6
+    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "<script" not in page
