@@ -28,8 +28,7 @@ UNKNOWN = "cannot tell"
 
 def rendered(template: str, **told: Any) -> str:
     """A whole page from the template of that name."""
-    text = _environment().get_template(f"{template}.html").render(package=__version__, **told)
-    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
+    return _environment().get_template(f"{template}.html").render(package=__version__, **told) + "\n"
 
 
 @cache

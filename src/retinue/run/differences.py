@@ -85,6 +85,11 @@ class Declared:
         """Whether a formula is new, gone or other than it was."""
         return any(one.kind in ("added", "removed", "changed") for one in self.scorecards)
 
+    @property
+    def scores_alike(self) -> bool:
+        """Whether nothing is declared otherwise that a score could rest on."""
+        return not (self.scores_differently or self.metrics or self.sources or self.settings)
+
     def __bool__(self) -> bool:
         changed = any(one.kind != "same" for one in self.scorecards)
         return changed or bool(self.metrics or self.sources or self.settings)

@@ -53,35 +53,49 @@ def plan(
         )
     day, notes = past.dates()[-1], []
     kept, _how = past.kept(day)
-    old: Project | None = None
+    before = _published(past, day)
+    old, told = None, None
     try:
         old = published_project(project, past.manifest, environ)
+        told = declared(old, project)
     except RetinueError as error:
         notes.append(f"the published declarations cannot be read any more: {error.message}")
-    steps = [0.0, 0.5, 1.0] if old is not project and old is not None else [0.0, 1.0]
-    after = _scored(workspace, past, kept, day, now, _part(progress, steps[0], steps[1]))
+    if told is not None and told.scores_alike:
+        old = project
+    half = 0.5 if old is not None and old is not project else 1.0
+    after = _scored(workspace, past, kept, day, now, _part(progress, 0.0, half))
     restated: _Scored | None = after if old is project else None
     if old is not None and old is not project:
         try:
             other = Workspace(old, workspace.store)
-            restated = _scored(other, past, kept, day, now, _part(progress, steps[1], steps[2]))
+            restated = _scored(other, past, kept, day, now, _part(progress, half, 1.0))
         except RetinueError as error:
             notes.append(f"the published declarations cannot be scored any more: {error.message}")
     if restated is None:
         notes.append("what late data moved and what the change moves cannot be told apart")
-    before = _published(past, day)
+    elif old is not None and _scored_by_others(before, old):
+        notes.append(
+            "this version of Retinue scores the published declarations in another way: what that moves "
+            "counts as late data here"
+        )
     return Plan(
         project=project.settings.project,
         as_of=day,
         run_id=past.manifest.run_id,
         currency=project.settings.currency,
-        declared=declared(old, project) if old is not None else None,
+        declared=told,
         effects=_effects(before, restated, after),
         components=_components(before.components, after.components),
         told_apart=restated is not None,
         back_test=_tried(back_test, workspace, old, progress) if back_test else None,
         notes=tuple(notes),
     )
+
+
+def _scored_by_others(before: _Scored, old: Project) -> bool:
+    """Whether a published snapshot rests on a formula that its declarations do not give any more."""
+    used = set(pc.unique(before.snapshots["fingerprint"]).to_pylist()) - {None}
+    return not used <= {formula.fingerprint for formula in old.formulas}
 
 
 def _tried(
