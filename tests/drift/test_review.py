@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from retinue.errors import TrialError
 from retinue.insight.drift import review as module
 from retinue.insight.drift.results import Check, Component, Quarter, Review
 from retinue.insight.drift.review import review
-from retinue.insight.replay import NEVER, labels
+from retinue.insight.replay import NEVER, Coded, Replay, labels
 from tests.drift.worlds import CHURN, FIRST, HORIZON, book
 
 
@@ -215,6 +215,34 @@ def test_an_early_sign_counts_what_has_come_by_now() -> None:
     assert early.expected == pytest.approx((1 - (1 - chance) ** (45 / 91)).sum())
     assert early.over_expected.fails
     assert told.quarters[-1].last < early.day
+
+
+def test_the_early_sign_is_of_the_date_whose_horizon_is_half_over() -> None:
+    """Weekly dates: of those whose horizon is a quarter over or more, the nearest to a half."""
+    replay, events, _, _ = book(7, accounts=300, quarters=7)
+    until = FIRST + 7 * HORIZON + 60
+    last = replay.day == FIRST + 7 * HORIZON
+    weeks = [replace(replay.at(last), day=replay.day[last] + 7 * week) for week in range(9)]
+    many = _joined([replay.at(~last), *weeks])
+    told = review(many, labels(many, events, CHURN, until), CHURN, until)
+    assert told.early is not None
+    assert told.early.day == FIRST + 7 * HORIZON + 14
+    assert told.early.elapsed == pytest.approx(46 / 91)
+
+
+def _joined(parts: list[Replay]) -> Replay:
+    """Parts with the same metrics and names, as one replay."""
+    first = parts[0]
+    every = {
+        field.name: np.concatenate([getattr(one, field.name) for one in parts])
+        for field in fields(Replay)
+        if isinstance(getattr(first, field.name), np.ndarray) and field.name not in ("declared", "edges")
+    }
+    rows = sum(len(one) for one in parts)
+    none = {name: Coded.none(rows) for name in ("segment", "stage")}
+    card = Coded(np.zeros(rows, np.int64), ("one",))
+    whole = replace(first, **every, **none, scorecard=card)
+    return whole.at(np.lexsort((whole.day, whole.account)))
 
 
 def test_events_that_are_not_known_yet_are_no_early_sign() -> None:

@@ -66,7 +66,7 @@ def first_days(
         engine.trace.stage(f"reading {name}")
         facts = sources.read(engine, project, name, Wanted(plain=frozenset(columns)), accounts, rates).table
         first = engine.arrow(facts.aggregate(first=_.day.min()))["first"][0].as_py()
-        early = engine.store(f"first days of {name}", _early(facts, started, columns, max(days)))
+        early = engine.store("first_days", _early(facts, started, columns, max(days)))
         counted = [Counted(name, None, None, _by_account(engine, early, "wait", days))]
         left_out = []
         for column in columns:

@@ -29,6 +29,8 @@ SUPPORT = (0.05, 0.95)
 LEAST = 0.25
 #: Below so many accounts that can be followed, even true indicators are seldom found.
 ENOUGH = 400
+#: With fewer outcomes in a half, as seldom.
+FEW = 20
 #: A difference in rates above this is more likely the outcome itself than a sign of it.
 TOO_GOOD = 0.5
 
@@ -279,8 +281,8 @@ def _warnings(
             f"{accounts:,} accounts can be followed: expect nothing found; below {ENOUGH} that is too few"
         )
     events = min(int(half.event.sum()) for pair in halves for half in pair)
-    if events < 10:
-        found.append(f"only {events} accounts of one half had the outcome: expect nothing found")
+    if events < FEW:
+        found.append(f"only {events} of one half had the outcome: expect nothing found")
     found += [
         f"{one.feature} differs by {abs(one.held_out.difference) * 100:.0f} points: so much is more likely "
         "a part of the outcome than a sign of it; look at what it counts"

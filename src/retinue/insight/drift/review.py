@@ -112,7 +112,7 @@ def review(
         reference_events=int(event[early].sum()),
         calibrator=calibrator,
         quarters=judged,
-        early=_so_far(replay, told, outcome, until, int(rows.day.max()), calibrator, variance),
+        early=_so_far(replay, told, outcome, until, calibrator, variance),
         ahead=_ahead(replay, told, calibrator),
         shifts=_shifts(seen, told, cut, seed),
         components=components,
@@ -243,19 +243,17 @@ def _so_far(
     told: Labels,
     outcome: Outcome,
     until: int,
-    last: int,
     calibrator: Calibrator,
     variance: float,
 ) -> Early | None:
-    """The first date that shares no future with the last one whose horizon is over."""
-    waiting = replay.scored & told.at_risk & ~told.matured
-    dates = np.unique(replay.day[waiting & (replay.day >= last + outcome.horizon)])
+    """The date whose horizon is nearest to half over: newer scores than those of the last quarter, of
+    accounts that have come since, too. Silence is not to be seen before its end."""
+    waiting = replay.scored & told.at_risk & ~told.matured & (replay.day + outcome.horizon > until)
+    dates = np.unique(replay.day[waiting & (until - replay.day >= EARLY * outcome.horizon)])
     if outcome.absence or not len(dates):
         return None
-    day = int(dates[0])
+    day = int(dates[np.argmin(np.abs((until - dates) / outcome.horizon - 0.5))])
     elapsed = (until - day) / outcome.horizon
-    if elapsed < EARLY:
-        return None
     rows = waiting & (replay.day == day)
     happened = told.event[rows] & (told.day[rows] <= until) & (told.known[rows] <= until)
     chance = _chances(calibrator, replay.computed[rows])
