@@ -17,7 +17,8 @@ from retinue.errors import TrialError
 from retinue.insight.replay import Events
 from retinue.run import kept_replays
 from retinue.run.layers import day_number
-from retinue.run.replay import Replayed, Tried, tried
+from retinue.run.replay import Tried, tried
+from retinue.run.replaying import Replayed
 from retinue.store import said
 from tests.insight.test_replays import replay as replay_of
 from tests.run.company import (
@@ -405,3 +406,11 @@ def test_only_the_last_few_replays_stay(tmp_path: Path) -> None:
         kept_replays.keep(tmp_path, f"{n}", replay)
         os.utime(tmp_path / "state" / "replays" / f"{n}.parquet", (n, n))
     assert [kept_replays.read(tmp_path, f"{n}") is not None for n in range(6)] == [False, False, *[True] * 4]
+
+
+def test_where_nobody_says_until_when_the_grid_ends_with_the_data(tmp_path: Path) -> None:
+    root = shop(outcomes={"lapse": {"silence": "orders", "within": "30d"}}).write(tmp_path)
+    found = replayed(root, date(2026, 4, 20))
+    last = day_number(date(2024, 1, 1)) + 100
+    assert found.until == last and last - 7 < found.replay.day.max() <= last
+    assert found.labels.usable.any() and not found.warnings

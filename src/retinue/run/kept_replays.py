@@ -27,7 +27,7 @@ from retinue.project.project import SEMANTICS, Project
 from retinue.store.parquet import replace_file
 
 if TYPE_CHECKING:
-    from retinue.run.replay import Replayed
+    from retinue.run.replaying import Replayed
 
 #: Layout of what is kept: raise it when that changes.
 VERSION = 1
@@ -172,7 +172,7 @@ def _read_events(told: dict[str, Any] | None) -> Events | None:
 
 
 def _from_table(table: pa.Table) -> Replayed:
-    from retinue.run.replay import Replayed
+    from retinue.run.replaying import Replayed
 
     aside = json.loads(table.schema.metadata[b"retinue"])
     rows: dict[str, Any] = {}
