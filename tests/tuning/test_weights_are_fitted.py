@@ -12,6 +12,7 @@ from scipy.optimize import approx_fprime
 from scipy.special import expit
 
 from retinue.insight.tuning.evidence import Evidence, folds
+from retinue.insight.tuning.intervals import interval
 from retinue.insight.tuning.proposed import level_of, weigh
 from retinue.insight.tuning.weights import (
     KAPPA,
@@ -22,7 +23,6 @@ from retinue.insight.tuning.weights import (
     cross_validated,
     expanded,
     fit,
-    interval,
     objective,
     slope_test,
 )
@@ -123,9 +123,9 @@ def test_planted_weights_lie_within_their_intervals_at_a_hundred_and_fifty_event
     assert inside >= 680
 
 
-@pytest.mark.parametrize(("seeds", "least"), [(20, 15), pytest.param(100, 85, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("seeds", "least"), [(14, 10), pytest.param(100, 85, marks=pytest.mark.long)])
 def test_a_small_weight_under_a_weak_prior_is_covered(seeds: int, least: int) -> None:
-    """A weight of .05 declared as .03, kappa 3, 20 (100) samples of 2,000 rows: at least 15 (85) intervals of
+    """A weight of .05 declared as .03, kappa 3, 14 (100) samples of 2,000 rows: at least 10 (85) intervals of
     90 % cover it, which fails with a chance of 1 % (4 %); with a spike of the prior at 0 about 70 % do."""
     inside = 0
     for seed in range(seeds):
@@ -165,11 +165,10 @@ def test_rows_repeated_four_times_narrow_no_interval() -> None:
     again = rows.at(np.repeat(np.arange(len(rows)), 4))
     assert again.events == rows.events
     once, four = fit(rows), fit(again)
-    assert np.allclose(_width(rows, once), _width(again, four), atol=1e-4)
-    assert np.allclose(once.weights, four.weights, atol=1e-6)
+    assert np.array_equal(_width(rows, once), _width(again, four))
+    assert np.array_equal(once.weights, four.weights)
     a, b = (slope_test(one.score, one.event, one.group) for one in (rows, again))
     assert b.se == pytest.approx(a.se) and b.p_value == pytest.approx(a.p_value)
-    assert four.design_effect == pytest.approx(4 * once.design_effect, rel=1e-6)
 
 
 def test_rows_that_share_their_outcome_narrow_less_than_independent_ones() -> None:
@@ -177,7 +176,7 @@ def test_rows_that_share_their_outcome_narrow_less_than_independent_ones() -> No
     rows = planted(4, 800)
     near = rows.at(np.repeat(np.arange(800), 5))
     near = replace(near, day=np.tile(np.arange(5) * 7, 800), points=np.clip(near.points + 1, 0, 100))
-    assert near.repeats == 1.0
+    assert near.once() is near
     grouped = fit(near)
     ignored = fit(near, design_effect=1.0)
     assert grouped.design_effect > 4

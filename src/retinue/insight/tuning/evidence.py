@@ -42,12 +42,12 @@ class Evidence:
     @property
     def events(self) -> int:
         """Outcomes, each counted once however often its row is there."""
-        return len(_pairs(self.account[self.event], self.day[self.event]))
+        return len(np.unique(_keys(self.account, self.day)[self.event]))
 
-    @property
-    def repeats(self) -> float:
-        """How often a row of one account and date is there, on average."""
-        return len(self) / max(len(_pairs(self.account, self.day)), 1)
+    def once(self) -> Evidence:
+        """Each account and date once, however often its row is there: a copy is no further evidence."""
+        first = np.unique(_keys(self.account, self.day), return_index=True)[1]
+        return self if len(first) == len(self) else self.at(np.sort(first))
 
     def at(self, rows: Any) -> Evidence:
         """The rows given, by mask or by places."""
@@ -187,5 +187,5 @@ def by_group(values: Floats, group: NDArray[Any]) -> Floats:
     return np.stack([np.bincount(place, column, minlength=many) for column in values.T], axis=1)
 
 
-def _pairs(account: Ints, day: Ints) -> Ints:
-    return np.unique(account.astype(np.int64) * 2**33 + (day.astype(np.int64) + 2**32))
+def _keys(account: Ints, day: Ints) -> Ints:
+    return np.asarray(account.astype(np.int64) * 2**33 + (day.astype(np.int64) + 2**31), np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 from retinue.insight.replay import Floats
 from retinue.insight.tuning import weights as model
 from retinue.insight.tuning.evidence import Evidence, components
+from retinue.insight.tuning.intervals import interval
 from retinue.insight.tuning.weights import Fit, Gain, SlopeTest
 
 NEEDED = 10
@@ -148,7 +149,7 @@ def kept(weighing: Weighing, why: str) -> Weighing:
 
 
 def _told(parts: Evidence, found: Fit, seed: int) -> tuple[Weight, ...]:
-    low, high = model.interval(parts, found, seed=seed)
+    low, high = interval(parts, found, seed=seed)
     other = {f"{kappa:g}": model.fit(parts, kappa, found.design_effect).weights for kappa in SENSITIVITY}
     return tuple(
         Weight(

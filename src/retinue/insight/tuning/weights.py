@@ -10,8 +10,9 @@ Kappa counts, roughly, events' worth of trust in the declared weights.
 
 Rows of one group (an account with its children) are not independent. The log-likelihood is divided
 by a design effect, the mean of tr(I^-1 J) with I the information of independent rows and J that of
-groups: the magnitude adjustment of composite likelihoods (Pauli, Racugno & Ventura 2011, Statistica
-Sinica 21; Ribatet, Cooley & Davison 2012, Statistica Sinica 22). Repeating every row changes nothing.
+groups, not below 1: the magnitude adjustment of composite likelihoods (Pauli, Racugno & Ventura 2011,
+Statistica Sinica 21; Ribatet, Cooley & Davison 2012, Statistica Sinica 22). A row that is there again
+counts once.
 """
 
 from __future__ import annotations
@@ -31,9 +32,6 @@ KAPPA = 10.0
 KAPPAS = (1.0, 3.0, 10.0, 30.0)
 MANY = 100
 """From as many events on kappa is chosen by cross-validation, below it is KAPPA."""
-DRAWS = 2000
-MOST_PRODUCTS = 12_000_000
-"""Rows times draws; where there are more rows, fewer draws."""
 PARTS = 5
 
 
@@ -62,23 +60,22 @@ def fit(evidence: Evidence, kappa: float = KAPPA, design_effect: float | None = 
 
     Without an outcome, or with nothing but outcomes, exactly the declared weights.
     """
-    k = len(evidence.names)
+    evidence, k = evidence.once(), len(evidence.names)
     happened = float(evidence.event.mean()) if len(evidence) else 0.0
     if not 0 < happened < 1:
         rate = np.log((happened + 1e-9) / (1 - happened + 1e-9))
         none = np.zeros((k + 1, k + 1))
         return Fit(float(rate), SLOPE, evidence.declared, evidence.declared, kappa, 1.0, none)
-    found = _mode(evidence, kappa, evidence.repeats if design_effect is None else design_effect)
+    found = _mode(evidence, kappa, 1.0 if design_effect is None else design_effect)
     if design_effect is None:
-        effect = max(_design_effect(evidence, found), evidence.repeats)
-        found = _mode(evidence, kappa, effect, start=found)
+        found = _mode(evidence, kappa, max(1.0, _design_effect(evidence, found)), start=found)
     return found
 
 
 def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: float) -> tuple[float, Floats]:
     """Minus the log posterior of (a, log b, phi), and its gradient."""
-    w0, basis = evidence.declared, _basis(len(evidence.declared))
-    log_weights = _log_softmax(_log(w0) + basis @ parameters[2:])
+    w0, basis = evidence.declared, helmert(len(evidence.declared))
+    log_weights = log_softmax(safe_log(w0) + basis @ parameters[2:])
     weights, slope = np.exp(log_weights), float(np.exp(parameters[1]))
     mass = evidence.presence @ weights
     mass = np.where(mass > 0, mass, 1.0)
@@ -90,7 +87,7 @@ def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: floa
     residual = (evidence.event - expit(logit)) / effect
     likelihood = float(logit[evidence.event].sum() - np.logaddexp(0.0, logit).sum()) / effect
     away = float(parameters[1] - np.log(SLOPE))
-    value = -likelihood - kappa * float(w0 @ (log_weights - _log(w0))) + 0.5 * away**2
+    value = -likelihood - kappa * float(w0 @ (log_weights - safe_log(w0))) + 0.5 * away**2
     # d s / d theta_j = w_j m_j (s_j - s) / sum w m: the other terms of the softmax cancel.
     # Where a cap or floor holds the score, weights do not move it.
     pull = residual / mass if free is None else np.where(free, residual / mass, 0.0)
@@ -102,71 +99,13 @@ def objective(parameters: Floats, evidence: Evidence, kappa: float, effect: floa
     return value, gradient
 
 
-def interval(evidence: Evidence, found: Fit, level: float = 0.9, seed: int = 0) -> tuple[Floats, Floats]:
-    """Lower and upper end for each weight, given the prior; `found` is fitted on `evidence`.
-
-    The prior is Jeffreys' with kappa observations at the declared weights, Dirichlet(1/2 + kappa w0). The
-    Dirichlet(kappa w0) that has its mode in theta at w0 has a spike at 0 where kappa w0 is small: under
-    it a planted weight of .05, declared .03, was covered in 70 % of samples, under this one in 95 %.
-
-    Draws are of a Student t with 5 degrees of freedom around the mode, with the covariance of the Laplace
-    approximation, weighed by the posterior itself (importance sampling). Where a weight is near 0,
-    theta runs off to minus infinity, and the Laplace approximation alone has an upper end near 1.
-    """
-    if not found.covariance.any():
-        return found.weights, found.weights
-    weights, mass = _draws(evidence, found, seed)
-    tail = (1.0 - level) / 2
-    ends = [_quantile(weights, mass, part) for part in (tail, 1 - tail)]
-    return np.minimum(ends[0], found.weights), np.maximum(ends[1], found.weights)
-
-
-def _draws(evidence: Evidence, found: Fit, seed: int) -> tuple[Floats, Floats]:
-    """([draws, weights], mass of each draw)."""
-    k, freedom = len(found.weights), 5
-    count = int(np.clip(MOST_PRODUCTS * evidence.repeats / max(len(evidence), 1), DRAWS // 4, DRAWS))
-    values, vectors = np.linalg.eigh(found.covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    random = np.random.default_rng(seed)
-    noise = random.standard_normal((count, k + 1))
-    noise /= np.sqrt(random.chisquare(freedom, (count, 1)) / freedom)
-    drawn = _parameters(found) + noise @ root.T
-    proposal = -(freedom + k + 1) / 2 * np.log1p((noise**2).sum(axis=1) / freedom)
-    log_weights = _log_softmax(_log(found.declared) + drawn[:, 2:] @ _basis(k).T)
-    weights = np.exp(log_weights)
-
-    away = drawn[:, 1] - np.log(SLOPE)
-    target = log_weights @ (found.kappa * found.declared + 0.5) - 0.5 * away**2
-    struck, level = evidence.event.astype(float), evidence.score[:, None]
-    rules = None
-    if evidence.adjustment.any():
-        rules = evidence.adjustment[:, None] < 0, evidence.adjustment[:, None] > 0
-    for part in np.array_split(np.arange(count), max(1, count // 50)):
-        base = (evidence.weighed @ weights[part].T) / np.maximum(evidence.presence @ weights[part].T, 1e-300)
-        if rules is not None:
-            base = np.where(
-                rules[0] & (base >= level), level, np.where(rules[1] & (base <= level), level, base)
-            )
-        logit = drawn[part, 0] - np.exp(drawn[part, 1]) * (base / 10 - 5)
-        target[part] += (struck @ logit - np.logaddexp(0.0, logit).sum(axis=0)) / found.design_effect
-    mass = np.exp(target - proposal - (target - proposal).max())
-    return weights, mass / mass.sum()
-
-
-def _quantile(values: Floats, mass: Floats, part: float) -> Floats:
-    order = np.argsort(values, axis=0)
-    reached = np.cumsum(mass[order], axis=0)
-    at = np.minimum((reached < part).sum(axis=0), len(values) - 1)
-    return np.asarray(np.take_along_axis(values, np.take_along_axis(order, at[None, :], 0), 0)[0])
-
-
-def _parameters(found: Fit) -> Floats:
-    phi = (_log(found.weights) - _log(found.declared)) @ _basis(len(found.weights))
+def mode(found: Fit) -> Floats:
+    phi = (safe_log(found.weights) - safe_log(found.declared)) @ helmert(len(found.weights))
     return np.concatenate([[found.intercept, np.log(found.slope)], phi])
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
     """The model at one point: `jacobian` [rows, parameters] is of the logit."""
 
     weights: Floats
@@ -176,9 +115,9 @@ class _Model:
     jacobian: Floats
 
     @classmethod
-    def of(cls, parameters: Floats, evidence: Evidence) -> _Model:
-        basis = _basis(len(evidence.declared))
-        log_weights = _log_softmax(_log(evidence.declared) + basis @ parameters[2:])
+    def of(cls, parameters: Floats, evidence: Evidence) -> Model:
+        basis = helmert(len(evidence.declared))
+        log_weights = log_softmax(safe_log(evidence.declared) + basis @ parameters[2:])
         weights = np.exp(log_weights)
         mass = evidence.presence @ weights
         safe = np.where(mass > 0, mass, 1.0)
@@ -204,9 +143,9 @@ def _mode(evidence: Evidence, kappa: float, effect: float, start: Fit | None = N
     at = np.zeros(k + 1)
     at[0], at[1] = np.log(happened / (1 - happened)), np.log(SLOPE)
     if start is not None:
-        at = _parameters(start)
+        at = mode(start)
     # In coordinates in which the posterior is round as far as the curvature at the start tells.
-    start_at = _precision(_Model.of(at, evidence), kappa, effect)
+    start_at = _precision(Model.of(at, evidence), kappa, effect)
     ridge = 1e-9 * np.trace(start_at) * np.eye(k + 1)
     root = np.linalg.inv(np.linalg.cholesky(start_at + ridge)).T
 
@@ -219,7 +158,7 @@ def _mode(evidence: Evidence, kappa: float, effect: float, start: Fit | None = N
         options={"maxiter": 500, "ftol": 1e-14, "gtol": 1e-6},
     )  # fmt: skip
     best = at + root @ found.x
-    model = _Model.of(best, evidence)
+    model = Model.of(best, evidence)
     return Fit(
         intercept=float(best[0]),
         slope=float(np.exp(best[1])),
@@ -231,17 +170,17 @@ def _mode(evidence: Evidence, kappa: float, effect: float, start: Fit | None = N
     )
 
 
-def _precision(model: _Model, kappa: float, effect: float) -> Floats:
+def _precision(model: Model, kappa: float, effect: float) -> Floats:
     """Of the posterior of (a, log b, phi): expected information of the rows, and the prior."""
-    basis = _basis(len(model.weights))
-    precision = _information(model) / effect
+    basis = helmert(len(model.weights))
+    precision = fisher(model) / effect
     precision[1, 1] += 1.0
     spread = np.diag(model.weights) - np.outer(model.weights, model.weights)
     precision[2:, 2:] += kappa * basis.T @ spread @ basis
     return precision
 
 
-def _information(model: _Model) -> Floats:
+def fisher(model: Model) -> Floats:
     """Expected information of independent rows: always positive semi-definite."""
     spread = model.chance * (1 - model.chance)
     return np.asarray((model.jacobian * spread[:, None]).T @ model.jacobian)
@@ -249,10 +188,10 @@ def _information(model: _Model) -> Floats:
 
 def _design_effect(evidence: Evidence, found: Fit) -> float:
     """How much more the score function varies between groups than independent rows would make it."""
-    model = _Model.of(_parameters(found), evidence)
+    model = Model.of(mode(found), evidence)
     pulls = by_group(model.jacobian * (evidence.event - model.chance)[:, None], evidence.group)
     pulls = pulls - pulls.mean(axis=0)
-    inverse = np.linalg.pinv(_information(model), rcond=1e-10, hermitian=True)
+    inverse = np.linalg.pinv(fisher(model), rcond=1e-10, hermitian=True)
     return float(np.trace(inverse @ (pulls.T @ pulls))) / len(inverse)
 
 
@@ -437,16 +376,16 @@ def with_prior(evidence: Evidence, declared: Floats) -> Evidence:
     return replace(evidence, declared=declared)
 
 
-def _log(weights: Floats) -> Floats:
+def safe_log(weights: Floats) -> Floats:
     return np.log(np.maximum(weights, 1e-300))
 
 
-def _log_softmax(theta: Floats) -> Floats:
+def log_softmax(theta: Floats) -> Floats:
     top = theta - theta.max(axis=-1, keepdims=True)
     return np.asarray(top - np.log(np.exp(top).sum(axis=-1, keepdims=True)))
 
 
-def _basis(k: int) -> Floats:
+def helmert(k: int) -> Floats:
     """[k, k-1] orthonormal columns, each adding to 0 (Helmert)."""
     basis = np.zeros((k, k - 1))
     for j in range(1, k):
