@@ -20,9 +20,9 @@ class OutcomeRule(Declaration):
 
     `within` is the horizon. A `final` outcome happens once, and the account is gone: by default
     `ended`, `fact` and `recorded: churned` are. A `good` one is to come to healthy accounts: by
-    default `rises` and `recorded` renewed, expanded and referred are. `amount` and `reason` are columns of the source.
-    `until` is an attribute with a date: after it the outcome cannot happen any more, so snapshots
-    whose horizon goes past it are not counted.
+    default `rises` and `recorded` renewed, expanded and referred are. `amount` and `reason` are
+    columns of the source. `until` is an attribute with a date: after it the outcome cannot happen
+    any more, so snapshots whose horizon goes past it are not counted.
     """
 
     ended: Literal[True] | None = None

@@ -295,9 +295,13 @@ def connect(
 
 @contextmanager
 def _watched(opened: AbstractContextManager[Engine]) -> Iterator[Engine]:
-    with _compiling(), opened as engine:
-        with engine.trace.watching(engine.progress), interruptible(engine.interrupt):
-            yield engine
+    with (
+        _compiling(),
+        opened as engine,
+        engine.trace.watching(engine.progress),
+        interruptible(engine.interrupt),
+    ):
+        yield engine
 
 
 @contextmanager
