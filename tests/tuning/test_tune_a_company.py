@@ -100,8 +100,10 @@ def test_the_proposed_file_loads_and_says_what_was_fitted(planted: Path, told: A
     assert "since the scorecard in force" in open_["held_out"]["reason"]
 
 
-def test_people_read_weights_comparison_and_a_diff(planted: Path) -> None:
-    shown = call("tune", "-C", planted, *BETWEEN, "-q", "--capacity", 40).stdout
+def test_people_read_weights_comparison_and_a_diff(planted: Path, tmp_path: Path) -> None:
+    page = tmp_path / "proposal.html"
+    shown = call("tune", "-C", planted, *BETWEEN, "-q", "--capacity", 40, "--html", page).stdout
+    assert "usage.use" in page.read_text() and "Settings of stability" in page.read_text()
     for part in (
         "usage.use",
         "at most",
