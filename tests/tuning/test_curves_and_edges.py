@@ -178,6 +178,18 @@ def test_a_score_that_knows_the_outcome_is_refused() -> None:
         tune(known, found.events, found.told, CHURN, Asked("one", found.until, (Setting(),)))
 
 
+def test_a_score_that_says_nothing_gets_no_proposal() -> None:
+    found = world(250, 60, seed=2, strength=0.0)
+    asked = Asked(
+        "one", found.until, (Setting(0.0, 0.0, 1.0, 1.0),), wanted=Wanted(capacity=20), repetitions=50
+    )
+    told = tune(found.replay, found.events, found.told, CHURN, asked)
+    assert told.weighing.events > 50 and not told.weighing.slope.signal
+    assert not told.weighing.adopted and "nor is there evidence" in told.weighing.why
+    assert told.edges.proposed == (35.0, 60.0) and "no evidence" in told.edges.why
+    assert told.stability.suggested == asked.settings[0]
+
+
 def test_no_outcomes_propose_exactly_what_is_declared() -> None:
     found = world(60, 30, seed=1, rate=0.0)
     asked = Asked("one", found.until, (Setting(),), repetitions=50)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,11 @@ def tune(
     card = replay.scorecard.names.index(asked.scorecard)
     lost = losses(replay, events, told, asked.until)
     calm = tradeoff(replay, told, outcome, lost, asked.settings, card)
+    if not weighing.slope.signal and not weighing.adopted:
+        # Where to draw lines through a score that says nothing is no question for history.
+        none = "the edges stay: there is no evidence that the score predicts the outcome"
+        told_edges = replace(told_edges, proposed=told_edges.declared, why=none)
+        calm = replace(calm, suggested=calm.current.setting)
     say("drawing curves")
     curves = tuple(_curves(part, own, asked))
     return Tuned(
