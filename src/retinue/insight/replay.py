@@ -203,8 +203,8 @@ class _Near:
 
 def _around(replay: Replay, events: Events) -> tuple[_Near, _Near]:
     """The last event on or before each row, and the first after it."""
-    keys = _keys(events.account, events.day)
-    at = np.searchsorted(keys, _keys(replay.account, replay.day), side="right")
+    told = keys(events.account, events.day)
+    at = np.searchsorted(told, keys(replay.account, replay.day), side="right")
     found = []
     for place, absent in ((at - 1, -NEVER), (at, NEVER)):
         inside = (place >= 0) & (place < len(events))
@@ -219,7 +219,8 @@ def _around(replay: Replay, events: Events) -> tuple[_Near, _Near]:
     return found[0], found[1]
 
 
-def _keys(account: Ints, day: Ints) -> Ints:
+def keys(account: Ints, day: Ints) -> Ints:
+    """One number per (account, day), which sorts as the pair does."""
     return account * 2**33 + (day + 2**32)
 
 

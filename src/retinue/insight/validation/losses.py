@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retinue.insight.replay import NEVER, Bools, Coded, Events, Floats, Ints, Labels, Replay
+from retinue.insight.replay import NEVER, Bools, Coded, Events, Floats, Ints, Labels, Replay, keys
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Losses:
 def losses(replay: Replay, events: Events, told: Labels, until: int) -> Losses:
     """Outcomes known to have come by `until` that some row of the replay could have foreseen."""
     hit = np.flatnonzero(told.event & told.at_risk & (told.day <= until))
-    _, first = np.unique(_keys(replay.account[hit], told.day[hit]), return_index=True)
+    _, first = np.unique(keys(replay.account[hit], told.day[hit]), return_index=True)
     row = hit[first]
     account, day = replay.account[row], told.day[row]
-    place = np.searchsorted(_keys(events.account, events.day), _keys(account, day))
+    place = np.searchsorted(keys(events.account, events.day), keys(account, day))
     safe = np.minimum(place, max(0, len(events) - 1))
     amount, reason = np.full(len(row), np.nan), np.full(len(row), -1, np.int64)
     if len(events):
@@ -63,7 +63,7 @@ class Grid:
         following = np.full(len(replay), NEVER, np.int64)
         if len(lost):
             place = np.searchsorted(
-                _keys(lost.account, lost.day), _keys(replay.account, replay.day), side="right"
+                keys(lost.account, lost.day), keys(replay.account, replay.day), side="right"
             )
             safe = np.minimum(place, len(lost) - 1)
             same = (place < len(lost)) & (lost.account[safe] == replay.account)
@@ -91,10 +91,6 @@ def rows_at(replay: Replay, account: Ints, day: Ints) -> Ints:
     """Places of the rows of these accounts on these days, -1 where there is none."""
     if not len(replay):
         return np.full(len(account), -1, np.int64)
-    keys, asked = _keys(replay.account, replay.day), _keys(account, day)
-    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return np.where(keys[place] == asked, place, -1)
-
-
-def _keys(account: Ints, day: Ints) -> Ints:
-    return np.asarray(account * 2**33 + (day + 2**32), np.int64)
+    told, asked = keys(replay.account, replay.day), keys(account, day)
+    place = np.minimum(np.searchsorted(told, asked), len(told) - 1)
+    return np.where(told[place] == asked, place, -1)
