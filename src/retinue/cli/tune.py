@@ -294,7 +294,9 @@ def _stability(page: Page, told: Tuned) -> None:
     chosen = [
         one
         for one in calm.tried
-        if one.current or (one.front and one.setting.deadband == calm.current.setting.deadband)
+        if one.current
+        or one.setting == calm.suggested
+        or (one.front and one.setting.deadband == calm.current.setting.deadband)
     ]
     for one in sorted(chosen, key=lambda one: -one.flaps):
         mark = "today" if one.current else ("suggested" if one.setting == calm.suggested else "")
@@ -312,7 +314,7 @@ def _stability(page: Page, told: Tuned) -> None:
         )
     page.table(table, 2)
     page.line(
-        "  Flaps and changes an account and year. Only settings that no other beats, and today's.", "dim"
+        "  Flaps and changes an account and year. Those that no other beats in flaps, red and green.", "dim"
     )
     moves = sorted({one.setting.deadband: one.moves for one in calm.tried}.items(), key=lambda pair: pair[0])
     shown = ", ".join(f"{band:g}: {value:.2f}" for band, value in moves if not isnan(value))

@@ -292,10 +292,10 @@ def proposal(project: Project, card: Scorecard, tuned: Tuned) -> Proposal | None
     if not changes:
         return None
     until = str(date(1970, 1, 1) + timedelta(days=tuned.until))
+    learned: dict[Where, Any] = {("fitted",): {"until": until, "events": tuned.weighing.events}}
     if card.fitted is not None:
-        changes |= {("fitted", "until"): until, ("fitted", "events"): tuned.weighing.events}
-    else:
-        changes[("fitted",)] = {"until": until, "events": tuned.weighing.events}
+        learned = {("fitted", "until"): until, ("fitted", "events"): tuned.weighing.events}
+    changes = {**learned, **changes}
     place = project.place("scorecards", card.scorecard)
     assert place is not None
     before = project.texts[place.file]

@@ -17,14 +17,13 @@ counts once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from retinue.errors import TrialError
 from retinue.insight.replay import Floats, Ints
-from retinue.insight.tuning.evidence import Evidence, by_group, folds
+from retinue.insight.tuning.evidence import Evidence, by_group, components, folds
 
 SLOPE = 0.4
 """Prior median of b: ten points of score multiply the odds by exp(-0.4)."""
@@ -362,18 +361,9 @@ def expanded(weights: Floats, evidence: Evidence, parts: Evidence) -> Floats:
     """Weights of measures from weights of components: measures keep their declared proportions."""
     if len(weights) == len(evidence.names):
         return weights
-    from retinue.insight.tuning.evidence import components
-
     place = {name: n for n, name in enumerate(parts.names)}
     at = np.array([place[name] for name in components(evidence.names)])
     return np.asarray(weights[at] * evidence.declared / parts.declared[at])
-
-
-def with_prior(evidence: Evidence, declared: Floats) -> Evidence:
-    """The same rows under other declared weights."""
-    if np.any(declared <= 0) or abs(float(declared.sum()) - 1) > 1e-9:
-        raise TrialError("declared weights are above 0 and add to 1")
-    return replace(evidence, declared=declared)
 
 
 def safe_log(weights: Floats) -> Floats:
