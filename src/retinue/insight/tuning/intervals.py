@@ -19,7 +19,7 @@ from retinue.insight.replay import Floats
 from retinue.insight.tuning.evidence import Evidence
 from retinue.insight.tuning.weights import SLOPE, Fit, Model, helmert, log_softmax, mode, safe_log
 
-WALKERS, STEPS, KEPT = 100, 900, 20
+WALKERS, STEPS, KEPT = 100, 600, 20
 """Of each walker the KEPT last states that lie STEPS / 2 / KEPT steps apart are drawn."""
 _CORRECTED = 20_000
 """Rows up to which draws are weighed by the exact likelihood."""
