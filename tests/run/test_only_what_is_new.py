@@ -11,6 +11,7 @@ import pytest
 
 from retinue.errors import RetinueError
 from retinue.store.manifest import Manifest
+from retinue.warehouse.kept import source
 from tests.run.growing import DAY, METRICS, Growing
 
 START = date(2024, 2, 20)
@@ -42,15 +43,25 @@ def side_by_side(
         day += DAY
 
 
-def test_any_split_of_the_days_gives_the_tables_of_runs_that_read_everything(tmp_path: Path) -> None:
+def test_any_split_of_the_days_gives_the_tables_of_runs_that_read_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Late rows, copies, rows that are wrong or nobody's, accounts that begin, end and are listed late,
-    cohort curves across a quarter, and a feed that stops for a time and comes back."""
-    nights = [date(2024, 3, day) for day in (20, 23, 29, 30)] + [date(2024, 4, day) for day in (2, 9)]
+    cohort curves across a quarter, and a feed that stops for a time and comes back. What is kept is
+    put together after every second night."""
+    monkeypatch.setattr(source, "PARTS", 2)
+    nights = [date(2024, 3, 20), date(2024, 3, 23), date(2024, 3, 30), date(2024, 4, 3)]
     silent = (date(2024, 3, 24), date(2024, 3, 31))
+    stopped = WHOLE + "a source that stopped asks for values of a day before those that are kept"
+    read = []
     for day, told, kept, forgot in side_by_side(tmp_path, 2, nights, silent):
         if day > nights[0]:
-            assert how(told).startswith(NEW) and how(told, "answers").startswith(NEW)
+            read += [how(told), how(told, "answers")]
+            assert all(one.startswith(NEW) or one == stopped for one in read)
         assert kept.exported() == forgot.exported()
+        parts = [path.name.partition("-")[0] for path in kept.root.rglob("*-*.parquet")]
+        assert all(parts.count(kind) <= 2 * 2 for kind in ("rows", "feed", "unique", "rejected"))
+    assert sum(one.startswith(NEW) for one in read) >= 2
 
 
 @pytest.mark.long

@@ -320,6 +320,7 @@ class KeptSource:
             old = self._part(state, "rows") if state else None
             if old is None or len(parts["rows"]) >= PARTS:
                 both = rows if old is None else old.union(rows.select(*old.columns))
+                exact = max(exact, state.exact) if state and old is not None else exact
                 kept, gone = matter.split(engine, both, self.need, exact)
                 before = self._part(state, "carried") if state else None
                 carried = matter.carried(gone, self.need.sums, before)
@@ -340,6 +341,10 @@ class KeptSource:
         else:
             assert state is not None
             needs, exact = state.needs, state.exact
+        for kind in ("feed", "rejected", "unique"):
+            if state and kind in written and len(parts.get(kind, {})) >= PARTS:
+                written[kind] = self._merged(state, kind, written[kind])
+                parts.pop(kind)
         self.folder.mkdir(parents=True, exist_ok=True)
         paths = {kind: self.folder / f".{kind}.parquet" for kind in written}
         for kind, table in written.items():
@@ -359,6 +364,12 @@ class KeptSource:
             ),
             paths,
         )
+
+    def _merged(self, state: State, kind: str, fresh: ir.Table) -> ir.Table:
+        """What was kept of this kind and `fresh` as one part."""
+        old = self._part(state, kind)
+        both = fresh if old is None else old.union(fresh.select(*old.columns))
+        return both.group_by("code", "seen").agg(reach=_.reach.max()) if kind == "feed" else both
 
     def _all_codes(self, taken: Taken) -> ir.Table:
         """code, key, and the account_id that it is today: all keys that were met so far."""
