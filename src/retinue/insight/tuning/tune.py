@@ -148,7 +148,7 @@ def tune(
         scorecard=asked.scorecard,
         outcome=outcome.name,
         horizon=outcome.horizon,
-        until=asked.until,
+        until=int(told.known[rows].max(initial=0)) or asked.until,
         weighing=weighing,
         held_out=held_out,
         not_held_out=at.reason,
