@@ -98,7 +98,8 @@ def judge(
     if auc.value >= WELL and auc.low >= WELL_AT_LEAST and not behind:
         return Verdict(
             "predicts_well",
-            f"A {side} score comes before the outcome, and well enough to work by ({span}).",
+            f"A {side} score comes before the outcome, and well enough to work by ({span})."
+            + _alone(baselines),
             (*left, "a later trial in which the AUC falls, or a naive baseline that gets ahead"),
         )
     changes = []
@@ -113,6 +114,16 @@ def judge(
     return Verdict(
         "predicts_weakly", f"A {side} score comes before the outcome, but weakly ({span}).", tuple(changes)
     )
+
+
+def _alone(baselines: tuple[Baseline, ...]) -> str:
+    """That something naive may do as well, where the score is not surely ahead of it."""
+    level = [one for one in baselines if one.ahead.known and one.ahead.low <= 0]
+    if not level:
+        return ""
+    near = max(level, key=lambda one: one.auc.value)
+    which = f"{near.chosen.partition(',')[0]} alone" if near.chosen else f"{near.name} alone"
+    return f" It is not surely better than {which} (AUC {near.auc.value:.2f})."
 
 
 def _left(challenger: Challenger) -> list[str]:
