@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.metrics import roc_auc_score
 
 from retinue.cli import main
 from tests.run.company import Company
@@ -167,3 +169,30 @@ def test_the_report_is_one_file_that_needs_nothing_else(root: Path, tmp_path: Pa
     assert result.exit_code == 0 and str(tmp_path / "report.html") in result.output.splitlines()[-1]
     assert "Predicts well" in page and page.count("<svg") >= 6
     assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "<script" not in page
+
+
+def test_the_observations_give_the_figures_again(root: Path, tmp_path: Path) -> None:
+    """Anybody may work them out from the file, by other means."""
+    told = json.loads(validated(root, "--json", "--observations", str(tmp_path / "o.csv")).output)
+    rows = list(csv.DictReader((tmp_path / "o.csv").read_text().splitlines()))
+    label = [row["label"] == "true" for row in rows]
+    assert (len(rows), sum(label)) == (told["observations"], told["events"])
+    auc = roc_auc_score(label, [-float(row["computed"]) for row in rows])
+    assert told["auc"]["value"] == pytest.approx(auc, abs=1e-9)
+    red = [one for one, row in zip(label, rows, strict=True) if row["band"] == "at_risk"]
+    assert told["red"]["churn_rate"] == pytest.approx(sum(red) / len(red))
+    ended = {
+        row["id"]: row["ended"]
+        for row in csv.DictReader((root / "data/accounts.csv").read_text().splitlines())
+    }
+    for row, event in zip(rows, label, strict=True):
+        day, left = date.fromisoformat(row["as_of"]), ended[row["account_id"]]
+        within = bool(left) and day < date.fromisoformat(left) <= day + timedelta(days=28)
+        assert event == within and (row["event_on"] == left if event else row["event_on"] == "")
+
+
+def test_observations_are_csv_or_parquet(root: Path, tmp_path: Path) -> None:
+    result = validated(root, "--observations", str(tmp_path / "o.json"))
+    assert result.exit_code == 2 and "o.json: observations are written as .csv or .parquet" in result.output
+    assert validated(root, "--observations", str(tmp_path / "o.parquet")).exit_code == 0
+    assert (tmp_path / "o.parquet").stat().st_size > 0

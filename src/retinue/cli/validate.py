@@ -40,6 +40,11 @@ _MOST = 8
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole report as one HTML file."
 )
 @click.option(
+    "--observations",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the snapshots that were counted, with what became of them (.csv or .parquet).",
+)
+@click.option(
     "--enforce",
     is_flag=True,
     help="Status 1 if a bar of the project is missed, or nothing speaks for the score.",
@@ -53,6 +58,7 @@ def validate(
     last: date | None,
     every: Literal["day", "week"] | None,
     html: Path | None,
+    observations: Path | None,
     enforce: bool,
     quiet: bool,
     json_: bool,
@@ -85,6 +91,8 @@ def validate(
 
         text = validation.page(found.report, found.project, found.fingerprints, found.with_pulses)
         html.write_text(text, encoding="utf-8")
+    if observations is not None:
+        _write(found, observations)
     if json_:
         print_json(found.to_dict())
     else:
@@ -92,6 +100,15 @@ def validate(
     report = found.report
     if enforce and (not report.passed or report.verdict == "no_evidence"):
         raise click.exceptions.Exit(1)
+
+
+def _write(found: Validated, path: Path) -> None:
+    import pyarrow.parquet as pq
+    from pyarrow import csv
+
+    if path.suffix not in (".csv", ".parquet"):
+        raise click.UsageError(f"{path.name}: observations are written as .csv or .parquet")
+    (csv.write_csv if path.suffix == ".csv" else pq.write_table)(found.observations(), path)
 
 
 def show(page: Page, found: Validated, html: Path | None = None) -> None:

@@ -165,6 +165,10 @@ class Labels:
     def usable(self) -> Bools:
         return np.asarray(self.matured & self.at_risk)
 
+    def at(self, rows: Any) -> Labels:
+        """Those of the rows given, by mask or by places."""
+        return Labels(*(getattr(self, field.name)[rows] for field in fields(self)))
+
 
 def labels(replay: Replay, events: Events, outcome: Outcome, until: int) -> Labels:
     """What became of each row, as known on day `until`.

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import pyarrow as pa
+
 from retinue import __version__
+from retinue.insight.replay import Coded
+from retinue.insight.stability import NO_DAY
 from retinue.project.metrics import Pulse
 from retinue.project.project import Project
+from retinue.project.scorecards import BANDS
+from retinue.run.layers import dates_array, numbers_array
 from retinue.run.replay import Tried, tried
 from retinue.store.said import pulses_for_run
 from retinue.warehouse.trace import Listener
@@ -32,6 +39,16 @@ class Validated:
     fingerprints: dict[str, str]
     report: Report
     with_pulses: Estimate | None
+    tried: Tried
+
+    def observations(self) -> pa.Table:
+        """The snapshots that were counted, with what became of them, sorted by account and date.
+
+        account_id, as_of, horizon_days, label (whether the outcome came), event_on (null without),
+        known_on (the day on which the label could be known), computed, band, scorecard, segment,
+        stage, group (the same number for accounts that belong together).
+        """
+        return observations(self.tried)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON contract of `retinue validate`: that of the report, and what was tried."""
@@ -79,7 +96,40 @@ def validate(
         {one.scorecard.scorecard: one.fingerprint for one in workspace.project.formulas},
         _with_warnings(report, found),
         heard,
+        found,
     )
+
+
+def observations(found: Tried) -> pa.Table:
+    """As `Validated.observations`; rows that the scorecards were learned from are left out."""
+    from retinue.insight.replay import spaced
+
+    later = np.arange(len(found.replay))
+    if found.fitted_until is not None:
+        later = np.flatnonzero(found.replay.day > found.fitted_until)
+    replay, told = found.replay.at(later), found.labels.at(later)
+    rows = spaced(replay, told, found.outcome.horizon)
+    replay, told = replay.at(rows), told.at(rows)
+    ids = pa.array(found.accounts, pa.string())
+    return pa.table(
+        {
+            "account_id": ids.take(pa.array(replay.account)),
+            "as_of": dates_array(replay.day),
+            "horizon_days": pa.array(np.full(len(rows), found.outcome.horizon, np.int32)),
+            "label": pa.array(told.event),
+            "event_on": dates_array(np.where(told.event, told.day, NO_DAY)),
+            "known_on": dates_array(told.known),
+            "computed": numbers_array(replay.computed),
+            "band": pa.array([*BANDS, None], pa.string()).take(pa.array(replay.band % (len(BANDS) + 1))),
+            **{name: _texts(getattr(replay, name)) for name in ("scorecard", "segment", "stage")},
+            "group": pa.array(replay.group),
+        }
+    )
+
+
+def _texts(coded: Coded) -> pa.Array:
+    """-1, which stands for none, is the last of the names."""
+    return pa.array([*coded.names, None], pa.string()).take(pa.array(coded.codes % (len(coded.names) + 1)))
 
 
 def trial(found: Tried, repetitions: int = 500) -> Trial:

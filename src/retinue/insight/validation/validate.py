@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -57,10 +56,10 @@ def validate(
     later, warnings = guards.after_fit(replay, asked)
     treated = asked.treated
     if not later.all():
-        replay, told = replay.at(later), _at(told, later)
+        replay, told = replay.at(later), told.at(later)
         treated = treated[later] if treated is not None else None
     places = spaced(replay, told, outcome.horizon)
-    rows, own = replay.at(places), _at(told, places)
+    rows, own = replay.at(places), told.at(places)
     event = own.event
     check_spacing(rows.account, rows.day, outcome.horizon)
     # For a good outcome all that ranks sees the scores upside down; bands and tables of scores do not.
@@ -156,15 +155,4 @@ def _counted(replay: Replay, told: Labels, places: Ints) -> Counted:
         overlapping=int((usable & replay.scored).sum()) - len(places),
         counted=len(places),
         assumed=float(replay.assumed[places].mean()) if len(places) else float("nan"),
-    )
-
-
-def _at(told: Labels, rows: Any) -> Labels:
-    return replace(
-        told,
-        event=told.event[rows],
-        day=told.day[rows],
-        matured=told.matured[rows],
-        at_risk=told.at_risk[rows],
-        known=told.known[rows],
     )
