@@ -107,5 +107,6 @@ def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
     page.line("  retinue accounts --movers 28           whose score moved most")
     if found:
         page.line(f"  retinue explain {example}   this explanation again, or another account's")
+    page.line("  retinue validate --html report.html    whether the score tells who leaves")
     page.line("  retinue export out --format csv        every number as tables")
     page.line("  retinue --help                         everything else")
