@@ -1,4 +1,4 @@
-"""Drivers sum to the change, whatever happened in between: METHODS 2, acceptance tests 1 and 4."""
+"""Drivers sum to the change, whatever happened in between."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_labels_are_those_of_a_search_row_by_row(
 
 
 def test_a_constant_hazard_gives_a_flat_rate_up_to_the_last_matured_date() -> None:
-    """METHODS 5: a wrong way to censor gives .054 or 1.0 on the last dates where the truth is .139."""
+    """A wrong way to censor gives .054 or 1.0 on the last dates where the truth is .139."""
     random = np.random.default_rng(5)
     ends = random.geometric(0.005, 20_000)
     rows = replay([(a, d) for d in range(0, 180, 30) for a in np.flatnonzero(ends > d).tolist()])

@@ -1,4 +1,4 @@
-"""The published score and band: METHODS 6 and acceptance tests 14."""
+"""The published score and band: deadband, margins, confirmation, caps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trend and portfolio change: METHODS 7, acceptance test 5."""
+"""Trend and portfolio change, exact in every part."""
 
 from __future__ import annotations
 

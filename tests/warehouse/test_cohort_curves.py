@@ -1,4 +1,4 @@
-"""Cohort curves against an independent mid-rank, and what METHODS section 1 asks of them."""
+"""Cohort curves against an independent mid-rank, and what is asked of them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ranks(values: list[float], accounts: int | None = None) -> Ranks:
 
 
 def mid_rank(values: list[float], x: float) -> float:
-    """METHODS 1, word for word, for one cohort without parents."""
+    """The definition, word for word, for one cohort without parents."""
     below, upto = sum(v < x for v in values), sum(v <= x for v in values)
     return 100 * ((below + upto) / 2 + 0.5) / (len(values) + 1)
 

@@ -175,7 +175,7 @@ def labels(replay: Replay, events: Events, outcome: Outcome, until: int) -> Labe
 
     An outcome counts for the row of day D from D + 1 to D + horizon. Rows whose horizon ends after
     `until` are not matured, whatever happened: keeping those that already had their event, or
-    only dropping those that had none, both bend the rate (METHODS 5).
+    only dropping those that had none, both bend the rate.
     """
     before, after = _around(replay, events)
     end = replay.day + outcome.horizon

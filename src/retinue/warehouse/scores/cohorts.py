@@ -3,7 +3,7 @@
 The reference of a quarter is the metric's values on the Sundays of the year before it, with
 membership as of each Sunday; an account weighs 1 in each cohort, however many Sundays it was
 there. Points are mid-ranks (Hazen), shrunk to the parent cohort by n / (n + k) where n counts
-accounts (METHODS 1):
+accounts:
 
     s(x) = sum over levels of w_level * 100 * (n * (F(<x) + F(<=x)) / 2 + 1/2) / (n + 1)
 
