@@ -22,7 +22,7 @@ from tests.validation import twelve
 
 
 def validated() -> Validated:
-    return Validated("test", {"level": "0123456789abcdef"}, twelve.report(), None)
+    return Validated("test", {"level": "0123456789abcdef"}, twelve.report(), None, None)
 
 
 def test_the_published_declarations_are_tried_and_then_those_here(half: Path) -> None:
