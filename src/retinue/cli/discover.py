@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retinue.cli.options import as_json, in_project, now, print_json
+from retinue.cli.options import as_html, as_json, in_project, now, print_json, quietly
 
 if TYPE_CHECKING:
     from retinue.cli.render import Page
@@ -49,10 +49,8 @@ _WIDE = 24
     help="Which half of the accounts the estimates come from.",
 )
 @click.option("--metrics", is_flag=True, help="Metrics on any date, not what was done in the first days.")
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write all of it as one HTML file."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@as_html("all of it")
+@quietly
 @as_json
 def discover(
     root: Path,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from retinue.cli.options import DAY, as_json, in_project, now, print_json
+from retinue.cli.options import DAY, as_html, as_json, in_project, now, on_the_grid, print_json, quietly
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -50,9 +50,7 @@ class Version(click.ParamType[tuple[str, Path]]):
 @click.command()
 @in_project
 @click.option("--outcome", metavar="NAME", help="Which outcome; by default as `validate`.")
-@click.option(
-    "--every", type=click.Choice(["day", "week"]), help="The grid; by default that of `validation`."
-)
+@on_the_grid
 @click.option(
     "--learned-until", type=DAY, help="Last day of the part that chances are learned on; by default its half."
 )
@@ -63,10 +61,8 @@ class Version(click.ParamType[tuple[str, Path]]):
     multiple=True,
     help="Other scorecards to hold against the same history; again for more.",
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the review as one HTML file."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@as_html("the review")
+@quietly
 @as_json
 def drift(
     root: Path,

@@ -18,6 +18,7 @@ from retinue.cli.options import (
     now,
     person,
     print_json,
+    quietly,
     settings_and_store,
 )
 from retinue.errors import RetinueError
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Show the SQL and what each step costs. Everything is computed, nothing is published.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@quietly
 @as_json
 def run(
     root: Path,
@@ -151,7 +152,7 @@ def summary(page: Page, result: RunResult, home: Path) -> None:
 @click.option("--months", type=click.IntRange(1), default=18, show_default=True, help="Months of history.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same company.")
 @click.option("--no-run", is_flag=True, help="Write the project and its tables only.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@quietly
 @as_json
 def demo(
     directory: Path, accounts: int, months: int, seed: int, no_run: bool, quiet: bool, json_: bool

@@ -43,6 +43,17 @@ def as_json(command: F) -> F:
     return click.option("--json", "json_", is_flag=True, help="Print JSON.")(command)
 
 
+def quietly(command: F) -> F:
+    """The option -q/--quiet of long work."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")(command)
+
+
+def as_html(what: str) -> Callable[[F], F]:
+    """The option --html, with which `what` is written."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--html", type=path, help=f"Write {what} as one HTML file.")
+
+
 class Day(click.ParamType[date]):
     """A date such as 2026-03-31."""
 
@@ -61,6 +72,28 @@ class Day(click.ParamType[date]):
 
 
 DAY = Day()
+
+
+def on_the_grid(command: F) -> F:
+    """The option --every of what is tried on past dates."""
+    grid = click.Choice(["day", "week"])
+    return click.option("--every", type=grid, help="The grid; by default that of `validation`.")(command)
+
+
+def on_past_dates(command: F) -> F:
+    """The options of what is tried: --outcome, --from, --to, --every."""
+    options = (
+        click.option(
+            "--outcome", metavar="NAME", help="Which outcome; by default that of `validation`, or the first."
+        ),
+        click.option("--from", "first", type=DAY, help="First as-of date; by default the first published."),
+        click.option("--to", "last", type=DAY, help="Last as-of date; by default the last published."),
+        on_the_grid,
+    )
+    # Decorators apply from the last to the first, and are listed from the first.
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def now() -> datetime:

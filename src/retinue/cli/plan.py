@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retinue.cli.options import as_json, in_project, now, print_json
+from retinue.cli.options import as_html, as_json, in_project, now, print_json, quietly
 from retinue.words import declared_value
 
 if TYPE_CHECKING:
@@ -28,15 +28,13 @@ _LONG = 90
     "--limit", type=click.IntRange(0), default=10, show_default=True, help="How many accounts to show."
 )
 @click.option("--no-backtest", is_flag=True, help="Do not try the scores against what happened.")
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole plan as one HTML file."
-)
+@as_html("the whole plan")
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
     help="Status 2 if scores would change, 0 if not, 1 for an error.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@quietly
 @as_json
 def plan(
     root: Path,

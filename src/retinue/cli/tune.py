@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from retinue.cli.options import DAY, as_json, in_project, now, print_json
+from retinue.cli.options import DAY, as_html, as_json, in_project, now, on_past_dates, print_json, quietly
 
 if TYPE_CHECKING:
     from retinue.cli.render import Page
@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @in_project
 @click.option("--scorecard", metavar="NAME", help="Which scorecard; by default the one with most outcomes.")
-@click.option(
-    "--outcome", metavar="NAME", help="Which outcome; by default that of `validation`, or the first."
-)
-@click.option("--from", "first", type=DAY, help="First as-of date; by default the first published.")
-@click.option("--to", "last", type=DAY, help="Last as-of date; by default the last published.")
-@click.option(
-    "--every", type=click.Choice(["day", "week"]), help="The grid; by default that of `validation`."
-)
+@on_past_dates
 @click.option(
     "--level",
     type=click.Choice(["components", "measures"]),
@@ -58,10 +51,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write the proposed file below this folder.",
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the proposal as one HTML file."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@as_html("the proposal")
+@quietly
 @as_json
 def tune(
     root: Path,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from retinue.cli.options import DAY, as_json, in_project, now, print_json
+from retinue.cli.options import as_html, as_json, in_project, now, on_past_dates, print_json, quietly
 
 if TYPE_CHECKING:
     from retinue.cli.render import Page
@@ -28,17 +28,8 @@ _MOST = 8
 
 @click.command()
 @in_project
-@click.option(
-    "--outcome", metavar="NAME", help="Which outcome; by default that of `validation`, or the first."
-)
-@click.option("--from", "first", type=DAY, help="First as-of date; by default the first published.")
-@click.option("--to", "last", type=DAY, help="Last as-of date; by default the last published.")
-@click.option(
-    "--every", type=click.Choice(["day", "week"]), help="The grid; by default that of `validation`."
-)
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the whole report as one HTML file."
-)
+@on_past_dates
+@as_html("the whole report")
 @click.option(
     "--observations",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -49,7 +40,7 @@ _MOST = 8
     is_flag=True,
     help="Status 1 if a bar of the project is missed, or nothing speaks for the score.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@quietly
 @as_json
 def validate(
     root: Path,

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from retinue.insight.drivers import WHOLE
 from retinue.insight.stability import NO_DAY
 from retinue.project.project import Project
-from retinue.project.scorecards import BANDS
 from retinue.run.changes import Changes
 from retinue.run.history import New
 from retinue.run.kept import BACK, DELTAS, SPARK_WEEKS, Kept
-from retinue.run.layers import History, dates_array, day_number, numbers_array
+from retinue.run.layers import History, bands_array, dates_array, day_number, numbers_array
 
 Array = NDArray[Any]
 
@@ -58,7 +57,6 @@ def current_rows(
     changes = new.drivers(settled, ix, start, settled.day[here])
     cards = [*(card.scorecard for card in new.cards), None]
     formula = np.where(settled.formula[here] >= 0, settled.formula[here], len(new.cards))
-    bands = pa.array([*BANDS, None], pa.string())
     arr = _attribute(accounts, "arr", pa.float64())
     columns: dict[str, Any] = {
         "account_id": ids,
@@ -67,8 +65,8 @@ def current_rows(
         "fingerprint": pa.array([*new.fingerprints, None], pa.string()).take(pa.array(formula)),
         "published": numbers_array(settled.published[here]),
         "effective": numbers_array(effective),
-        "published_band": bands.take(pa.array(settled.published_band[here] % 4)),
-        "band": bands.take(pa.array(settled.band[here] % 4)),
+        "published_band": bands_array(settled.published_band[here]),
+        "band": bands_array(settled.band[here]),
         "band_since": dates_array(settled.band_since[here]),
         "stage": accounts["stage"],
         "held": pa.array(settled.held[here]),

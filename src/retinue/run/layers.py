@@ -50,6 +50,11 @@ def numbers_array(values: Array) -> pa.Array:
     return pa.array(values, pa.float64(), mask=np.isnan(values))
 
 
+def bands_array(codes: Array) -> pa.Array:
+    """Codes of bands as their names; NOT_SCORED is null."""
+    return pa.array([*BANDS, None], pa.string()).take(pa.array(np.where(codes >= 0, codes, len(BANDS))))
+
+
 @dataclass(frozen=True)
 class History:
     """Snapshots as numbers, sorted by (ix, day): what layers and drivers are made from.

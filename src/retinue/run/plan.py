@@ -18,12 +18,11 @@ import pyarrow.compute as pc
 
 from retinue.errors import NotFound, RetinueError
 from retinue.project.project import Project
-from retinue.project.scorecards import BANDS
 from retinue.run import layers, observed, pace
 from retinue.run.differences import declared, published_project
 from retinue.run.history import New, Past
 from retinue.run.kept import Kept
-from retinue.run.layers import numbers_array
+from retinue.run.layers import bands_array, numbers_array
 from retinue.run.planned import COMPARED, SIDE, BackTest, Plan
 from retinue.run.recipe import complete_day, spoken_pulses
 from retinue.store.said import overrides_for_run, pulses_for_run
@@ -173,7 +172,6 @@ def _scored(
     at = np.where(settled.formula >= 0, settled.formula, len(new.cards))
     at = pa.array(at, pa.int32())
     cards = pa.array([*(card.scorecard for card in new.cards), None], pa.string())
-    bands = pa.array([*BANDS, None], pa.string())
     told = pa.table(
         {
             "account_id": new.account_ids.take(pa.array(settled.ix)),
@@ -181,7 +179,7 @@ def _scored(
             "scorecard": cards.take(at),
             "fingerprint": pa.array([*new.fingerprints, None], pa.string()).take(at),
             "score": numbers_array(settled.effective),
-            "band": bands.take(pa.array(settled.band % 4)),
+            "band": bands_array(settled.band),
             **{
                 name: numbers_array(getattr(settled, name))
                 for name in ("base", "adjustment", "computed", "published")

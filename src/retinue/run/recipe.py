@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -25,7 +25,7 @@ from retinue.run import layers, observed, pace
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
 from retinue.run.kept import KIND, version
-from retinue.run.layers import dates_array, day_number, numbers_array
+from retinue.run.layers import bands_array, dates_array, day_number, numbers_array
 from retinue.run.months import Months
 from retinue.store.kept import forget, keep
 from retinue.store.lock import run_lock
@@ -336,12 +336,6 @@ def _reasons(rejected: pa.Table) -> dict[str, dict[str, int]]:
     return found
 
 
-def _bands(codes: Iterable[int]) -> pa.Array:
-    return pa.array([*BANDS, None], pa.string()).take(
-        pa.array([int(c) if c >= 0 else len(BANDS) for c in codes], pa.int32())
-    )
-
-
 def _snapshots_table(snapshots: pa.Table, settled: layers.History, new: New) -> pa.Table:
     """The computed snapshots with their layers; both are sorted by (ix, day)."""
     cards = [card.scorecard for card in new.cards]
@@ -356,8 +350,8 @@ def _snapshots_table(snapshots: pa.Table, settled: layers.History, new: New) -> 
             "fingerprint": prints.take(at),
             "published": numbers_array(settled.published),
             "effective": numbers_array(settled.effective),
-            "published_band": _bands(settled.published_band),
-            "band": _bands(settled.band),
+            "published_band": bands_array(settled.published_band),
+            "band": bands_array(settled.band),
             "band_since": dates_array(settled.band_since),
         }
     )
@@ -372,8 +366,8 @@ def _transitions_table(
             "account_id": new.account_ids.take(pa.array(settled.ix[row])),
             "as_of": dates_array(settled.day[row]),
             "kind": pa.array(moved.kind, pa.string()),
-            "from_band": _bands(moved.from_band),
-            "to_band": _bands(moved.to_band),
+            "from_band": bands_array(moved.from_band),
+            "to_band": bands_array(moved.to_band),
             "computed": numbers_array(settled.computed[row]),
             "since": dates_array(moved.since),
             "drivers": pa.array([json.dumps(d) for d in drivers], pa.string()),

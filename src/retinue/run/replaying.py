@@ -136,7 +136,7 @@ class Asked:
                 values=values,
             )
             replay = replace(replay, group=replay.group[replay.account])
-            events = self._events(engine, computed, replay, place, around)
+            events = self._events(engine, computed, accounts, replay, place, around)
             done = None
             if project.settings.validation.interventions is not None:
                 from retinue.warehouse import outcomes
@@ -145,7 +145,7 @@ class Asked:
                 done = _events(outcomes.rows(engine, project, computed.facts.accounts, name, None))
             limit = None
             if self.rule.until is not None:
-                limit = days_of(around[_attribute(self.rule.until)].cast(pa.date32()))
+                limit = days_of(around[f"a_{self.rule.until}"].cast(pa.date32()))
                 limit = place.integers(around, limit)
             return Replayed(
                 replay,
@@ -157,25 +157,25 @@ class Asked:
             )
 
     def _events(
-        self, engine: Engine, computed: Computed, replay: Replay, place: _Place, around: pa.Table
+        self,
+        engine: Engine,
+        computed: Computed,
+        accounts: pa.Table,
+        replay: Replay,
+        place: _Place,
+        around: pa.Table,
     ) -> Events:
         from retinue.warehouse import outcomes
 
-        rule, accounts = self.rule, computed.facts.accounts
+        rule, there = self.rule, computed.facts.accounts
         if rule.source is not None:
-            return _events(outcomes.rows(engine, self.project, accounts, rule.source, rule))
+            return _events(outcomes.rows(engine, self.project, there, rule.source, rule))
         if rule.ended:
-            return _with_arr(_events(outcomes.ends(engine, accounts)), replay)
+            return _with_arr(_events(outcomes.ends(engine, there)), replay)
         if rule.recorded is not None:
-            return _recorded(self.recorded(), tables_ids(engine, computed), self.project)
+            return _recorded(self.recorded(), accounts["account_id"], self.project)
         changing = rule.falls or rule.rises or ""
         return _moves(replay, place.floats(around, f"a_{changing}"), rule)
-
-
-def tables_ids(engine: Engine, computed: Computed) -> pa.Array:
-    from retinue.warehouse import tables
-
-    return tables.account_ids(engine, computed)
 
 
 @dataclass(frozen=True)
@@ -215,11 +215,6 @@ class _Place:
         told = coded.indices.fill_null(len(names)).to_numpy(zero_copy_only=False).astype(np.int64)
         codes[self.of(table)] = rank[told]
         return Coded(codes, tuple(names[n] for n in order.tolist()))
-
-
-def _attribute(name: str) -> str:
-    """The column of an attribute in the context."""
-    return f"a_{name}"
 
 
 def _around(engine: Engine, computed: Computed) -> pa.Table:
@@ -305,7 +300,7 @@ def _with_arr(events: Events, replay: Replay) -> Events:
     return replace(events, amount=np.where(own, replay.arr[safe], np.nan))
 
 
-def _recorded(told: pa.Table | None, ids: pa.Array, project: Project) -> Events:
+def _recorded(told: pa.Table | None, ids: pa.ChunkedArray, project: Project) -> Events:
     rows = told.to_pylist() if told is not None else []
     index: Mapping[str, int] = {account: n for n, account in enumerate(ids.to_pylist())}
     rows = [row for row in rows if row["account_id"] in index]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,8 +15,7 @@ from retinue.insight.replay import Coded
 from retinue.insight.stability import NO_DAY
 from retinue.project.metrics import Pulse
 from retinue.project.project import Project
-from retinue.project.scorecards import BANDS
-from retinue.run.layers import dates_array, numbers_array
+from retinue.run.layers import bands_array, dates_array, numbers_array
 from retinue.run.replay import Tried, tried
 from retinue.store.said import pulses_for_run
 from retinue.warehouse.trace import Listener
@@ -79,22 +79,28 @@ def validate(
     """
     from retinue.insight.validation.validate import validate as hold
 
-    asked = {"now": now, "outcome": outcome, "first": first, "last": last, "every": every}
+    replayed = partial(
+        tried,
+        workspace,
+        now=now,
+        outcome=outcome,
+        first=first,
+        last=last,
+        every=every,
+        progress=progress,
+    )
 
     def say(text: str) -> None:
         if progress is not None:
             progress(text, 1.0)
 
-    found = tried(workspace, progress=progress, **asked)  # type: ignore[arg-type]
+    found = replayed()
     report = hold(found.replay, found.events, found.labels, found.outcome, trial(found), say)
-    heard = None
-    if _hears(workspace):
-        again = tried(workspace, pulses=True, progress=progress, **asked)  # type: ignore[arg-type]
-        heard = _auc(again)
+    heard = _auc(replayed(pulses=True)) if _hears(workspace) else None
     return Validated(
         workspace.project.settings.project,
         {one.scorecard.scorecard: one.fingerprint for one in workspace.project.formulas},
-        _with_warnings(report, found),
+        replace(report, warnings=(*found.warnings, *report.warnings)),
         heard,
         found,
     )
@@ -120,7 +126,7 @@ def observations(found: Tried) -> pa.Table:
             "event_on": dates_array(np.where(told.event, told.day, NO_DAY)),
             "known_on": dates_array(told.known),
             "computed": numbers_array(replay.computed),
-            "band": pa.array([*BANDS, None], pa.string()).take(pa.array(replay.band % (len(BANDS) + 1))),
+            "band": bands_array(replay.band),
             **{name: _texts(getattr(replay, name)) for name in ("scorecard", "segment", "stage")},
             "group": pa.array(replay.group),
         }
@@ -182,9 +188,3 @@ def _auc(found: Tried) -> Estimate:
     replay = found.replay.at(rows)
     risk = replay.computed if found.rule.is_good else -replay.computed
     return auc_within(risk, found.labels.event[rows], replay.group)
-
-
-def _with_warnings(report: Report, found: Tried) -> Report:
-    from dataclasses import replace
-
-    return replace(report, warnings=(*found.warnings, *report.warnings))

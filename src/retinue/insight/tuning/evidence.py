@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinue.errors import TrialError
-from retinue.insight.replay import Bools, Floats, Ints, Labels, Replay, check_spacing, spaced
+from retinue.insight.replay import Bools, Floats, Ints, Labels, Replay, check_spacing, keys, spaced
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Evidence:
     @property
     def events(self) -> int:
         """Outcomes, each counted once however often its row is there."""
-        return len(np.unique(_keys(self.account, self.day)[self.event]))
+        return len(np.unique(keys(self.account, self.day)[self.event]))
 
     def once(self) -> Evidence:
         """Each account and date once, however often its row is there: a copy is no further evidence."""
-        first = np.unique(_keys(self.account, self.day), return_index=True)[1]
+        first = np.unique(keys(self.account, self.day), return_index=True)[1]
         return self if len(first) == len(self) else self.at(np.sort(first))
 
     def at(self, rows: Any) -> Evidence:
@@ -185,7 +185,3 @@ def by_group(values: Floats, group: NDArray[Any]) -> Floats:
     if values.ndim == 1:
         return np.asarray(np.bincount(place, values, minlength=many), np.float64)
     return np.stack([np.bincount(place, column, minlength=many) for column in values.T], axis=1)
-
-
-def _keys(account: Ints, day: Ints) -> Ints:
-    return np.asarray(account.astype(np.int64) * 2**33 + (day.astype(np.int64) + 2**31), np.int64)
