@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import random
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from click.testing import CliRunner, Result
 from sklearn.metrics import roc_auc_score
 
 from retinue.cli import main
-from tests.run.company import Company
+from retinue.run.layers import day_number
+from retinue.run.replay import tried
+from retinue.run.validate import _counted
+from retinue.store.said import add_pulse
+from tests.run.company import Company, noon, opened, score
 
 START, LAST = date(2024, 1, 1), date(2024, 9, 29)
 NOW = "2024-10-10T12:00:00Z"
@@ -196,3 +201,29 @@ def test_observations_are_csv_or_parquet(root: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2 and "o.json: observations are written as .csv or .parquet" in result.output
     assert validated(root, "--observations", str(tmp_path / "o.parquet")).exit_code == 0
     assert (tmp_path / "o.parquet").stat().st_size > 0
+
+
+def test_what_people_say_stands_beside_the_headline_on_the_same_rows(tmp_path: Path) -> None:
+    company = subscribers()
+    card = dict(company.scorecards[0])
+    heard = {"measures": {"mood": {"curve": [[0, 0], [10, 100]]}}}
+    card |= {"components": {**card["components"], "people": heard}, "fitted": {"until": date(2024, 5, 31)}}
+    metrics = {**company.metrics, "mood": {"pulse": "mood"}}
+    root = replace(company, metrics=metrics, scorecards=[card]).write(tmp_path)
+    score(root, LAST)
+    headline = json.loads(validated(root, "--json").output)
+    assert headline["auc_with_pulses"] is None  # nobody has said anything
+    workspace = opened(root)
+    left = {row["id"]: row["ended"] for row in company.accounts}
+    there = [f"a{n:03}" for n in range(160) if left[f"a{n:03}"] is None or left[f"a{n:03}"] > LAST]
+    for account in there[::2]:
+        add_pulse(workspace.store, account, "mood", 9, by="kim", now=noon(date(2024, 6, 1)))
+    told = json.loads(validated(root, "--json").output)
+    moment = datetime.fromisoformat(NOW)
+    asked = {"now": moment, "first": date(2024, 2, 4), "last": LAST}
+    rows = _counted(tried(workspace, pulses=True, **asked))
+    workspace.store.close()
+    assert rows[0].day.min() > day_number(date(2024, 5, 31))
+    assert told["auc"] == headline["auc"]
+    assert told["auc_with_pulses"]["value"] == pytest.approx(roc_auc_score(rows[1].event, -rows[0].computed))
+    assert told["auc_with_pulses"]["value"] != told["auc"]["value"]

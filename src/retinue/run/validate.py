@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from retinue import __version__
-from retinue.insight.replay import Coded
+from retinue.insight.replay import Coded, Labels, Replay, spaced
 from retinue.insight.stability import NO_DAY
 from retinue.project.metrics import Pulse
 from retinue.project.project import Project
@@ -107,21 +107,14 @@ def validate(
 
 
 def observations(found: Tried) -> pa.Table:
-    """As `Validated.observations`; rows that the scorecards were learned from are left out."""
-    from retinue.insight.replay import spaced
-
-    later = np.arange(len(found.replay))
-    if found.fitted_until is not None:
-        later = np.flatnonzero(found.replay.day > found.fitted_until)
-    replay, told = found.replay.at(later), found.labels.at(later)
-    rows = spaced(replay, told, found.outcome.horizon)
-    replay, told = replay.at(rows), told.at(rows)
+    """As `Validated.observations`."""
+    replay, told = _counted(found)
     ids = pa.array(found.accounts, pa.string())
     return pa.table(
         {
             "account_id": ids.take(pa.array(replay.account)),
             "as_of": dates_array(replay.day),
-            "horizon_days": pa.array(np.full(len(rows), found.outcome.horizon, np.int32)),
+            "horizon_days": pa.array(np.full(len(replay), found.outcome.horizon, np.int32)),
             "label": pa.array(told.event),
             "event_on": dates_array(np.where(told.event, told.day, NO_DAY)),
             "known_on": dates_array(told.known),
@@ -181,10 +174,18 @@ def _hears(workspace: Workspace) -> bool:
 
 
 def _auc(found: Tried) -> Estimate:
-    from retinue.insight.replay import spaced
     from retinue.insight.validation.discrimination import auc_within
 
-    rows = spaced(found.replay, found.labels, found.outcome.horizon)
-    replay = found.replay.at(rows)
+    replay, told = _counted(found)
     risk = replay.computed if found.rule.is_good else -replay.computed
-    return auc_within(risk, found.labels.event[rows], replay.group)
+    return auc_within(risk, told.event, replay.group)
+
+
+def _counted(found: Tried) -> tuple[Replay, Labels]:
+    """The rows that a trial counts: a horizon apart, without those that the scorecards were learned from."""
+    replay, told = found.replay, found.labels
+    if found.fitted_until is not None:
+        later = replay.day > found.fitted_until
+        replay, told = replay.at(later), told.at(later)
+    rows = spaced(replay, told, found.outcome.horizon)
+    return replay.at(rows), told.at(rows)
