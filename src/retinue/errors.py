@@ -6,7 +6,8 @@
     ├── RunError                 a run cannot go on; the published run stays current
     ├── TrialError               a score cannot be tried on these data, or the trial would deceive
     ├── StoreError               the store cannot be opened, locked or migrated
-    └── NotFound                 an account, date or run that is not there
+    ├── NotFound                 an account, date or run that is not there
+    └── Forbidden                whoever asks may not do this
 
 Any other exception that reaches a surface is a bug.
 """
@@ -88,3 +89,7 @@ class StoreError(RetinueError):
 
 class NotFound(RetinueError):
     """Asked for something that is not there."""
+
+
+class Forbidden(RetinueError):
+    """Whoever asks has no right to do this."""

@@ -18,6 +18,7 @@ from retinue.cli import main
 from retinue.run.layers import day_number
 from retinue.run.replay import tried
 from retinue.run.validate import _counted
+from retinue.store.access import Actor
 from retinue.store.said import add_pulse
 from tests.run.company import Company, noon, opened, score
 
@@ -217,7 +218,7 @@ def test_what_people_say_stands_beside_the_headline_on_the_same_rows(tmp_path: P
     left = {row["id"]: row["ended"] for row in company.accounts}
     there = [f"a{n:03}" for n in range(160) if left[f"a{n:03}"] is None or left[f"a{n:03}"] > LAST]
     for account in there[::2]:
-        add_pulse(workspace.store, account, "mood", 9, by="kim", now=noon(date(2024, 6, 1)))
+        add_pulse(workspace.store, account, "mood", 9, by=Actor("kim"), now=noon(date(2024, 6, 1)))
     told = json.loads(validated(root, "--json").output)
     moment = datetime.fromisoformat(NOW)
     asked = {"now": moment, "first": date(2024, 2, 4), "last": LAST}

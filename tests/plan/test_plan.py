@@ -11,6 +11,7 @@ import pytest
 
 from retinue.errors import NotFound
 from retinue.run.planned import Move, Plan
+from retinue.store.access import Actor
 from retinue.store.said import add_override
 from tests.plan.half import HALF, MOODS, TWO, planned, two, weighted
 from tests.run.company import DAY, FIRST, LAST, Company, everything, noon, opened, score, table
@@ -249,7 +250,7 @@ def test_what_is_planned_is_what_a_run_of_the_date_publishes(tmp_path: Path) -> 
         reason="they told us",
         owner="kim",
         starts_on=D,
-        by="kim",
+        by=Actor("kim"),
         now=noon(D),
     )
     workspace.store.close()

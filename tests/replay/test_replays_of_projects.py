@@ -20,6 +20,7 @@ from retinue.run.layers import day_number
 from retinue.run.replay import Tried, tried
 from retinue.run.replaying import Replayed
 from retinue.store import said
+from retinue.store.access import Actor
 from tests.insight.test_replays import replay as replay_of
 from tests.run.company import (
     DAY,
@@ -270,9 +271,9 @@ def test_what_people_recorded_is_an_outcome_until_they_take_it_back(tmp_path: Pa
     store = opened(root).store
     for account, day in (("b", date(2024, 3, 1)), ("d", date(2024, 2, 1))):
         number = said.add_outcome(
-            store, account, "churned", day, by="kim", now=noon(day + DAY), reason="price"
+            store, account, "churned", day, by=Actor("kim"), now=noon(day + DAY), reason="price"
         )
-    said.withdraw_outcome(store, number, by="kim", now=noon(date(2024, 3, 5)))
+    said.withdraw_outcome(store, number, by=Actor("kim"), now=noon(date(2024, 3, 5)))
     store.close()
     assert happened(root) == [("b", 60)]
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from retinue.run import RunResult, run
+from retinue.store.access import Actor
 from retinue.store.contract import TABLES
 from retinue.workspace import Workspace, open_workspace
 
@@ -442,9 +443,9 @@ def say(root: Path, words: Sequence[Word]) -> None:
     for word in words:
         now = datetime(word.day.year, word.day.month, word.day.day, 9, tzinfo=UTC)
         if word.what == "pulse":
-            said.add_pulse(store, word.account, "mood", **word.told, by="kim", now=now)
+            said.add_pulse(store, word.account, "mood", **word.told, by=Actor("kim"), now=now)
         elif word.what == "override":
-            extra = {"reason": "we know them", "owner": "kim", "by": "kim", "now": now}
+            extra = {"reason": "we know them", "owner": "kim", "by": Actor("kim"), "now": now}
             said.add_override(store, word.account, **word.told, **extra)
         else:
             noun = word.what.removeprefix("withdraw ")
@@ -452,7 +453,7 @@ def say(root: Path, words: Sequence[Word]) -> None:
             mine = [row["id"] for row in rows if row["account_id"] == word.account]
             numbers[(noun, word.account)] = mine[-1]
             take = said.withdraw_pulse if noun == "pulse" else said.withdraw_override
-            take(store, mine[-1], by="kim", now=now)
+            take(store, mine[-1], by=Actor("kim"), now=now)
     store.close()
 
 

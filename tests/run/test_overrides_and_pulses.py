@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from retinue.store import said
+from retinue.store.access import Actor
 from tests.run.company import DAY, Row, opened, score, table
 from tests.run.small import LEVEL, D, account, company, level
 
@@ -19,7 +20,7 @@ def _at(day: date, hour: int = 9) -> datetime:
 
 
 def _override(root: Path, who: str, kind: str, value: float, said_on: date, **told: Any) -> int:
-    told = {"starts_on": said_on, "reason": "a word with them", "owner": "kim", "by": "kim", **told}
+    told = {"starts_on": said_on, "reason": "a word with them", "owner": "kim", "by": Actor("kim"), **told}
     store = opened(root).store
     number = said.add_override(store, who, kind, value, now=_at(said_on), **told)
     store.close()
@@ -49,7 +50,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _override(root, "twice", "set", 10, D + 1 * DAY)
     _override(root, "twice", "set", 50, D + 4 * DAY)
     store = opened(root).store
-    said.withdraw_override(store, taken, by="kim", now=_at(D + 6 * DAY))
+    said.withdraw_override(store, taken, by=Actor("kim"), now=_at(D + 6 * DAY))
     store.close()
     score(root, D + 4 * DAY, D)
     score(root, D + 9 * DAY)
@@ -147,7 +148,7 @@ def test_a_day_ends_where_the_project_says_also_for_what_people_say(tmp_path: Pa
     zone = {"timezone": "Australia/Sydney", "day_closes": "06:00"}
     company([account("a"), account("b")], [level("a", D, 80), level("b", D, 80)], **zone).write(tmp_path)
     store = opened(tmp_path).store
-    told = {"starts_on": D, "reason": "r", "owner": "kim", "by": "kim"}
+    told = {"starts_on": D, "reason": "r", "owner": "kim", "by": Actor("kim")}
     # 05:30 in Sydney on D + 2 still belongs to D + 1; 06:00 does not.
     said.add_override(store, "a", "set", 10, **told, now=datetime(2024, 5, 7, 19, 30, tzinfo=UTC))
     said.add_override(store, "b", "set", 10, **told, now=datetime(2024, 5, 7, 20, 0, tzinfo=UTC))
@@ -176,10 +177,10 @@ def test_a_pulse_counts_where_it_is_declared_from_its_day_to_its_last(tmp_path: 
     ).write(tmp_path)
     store = opened(tmp_path).store
     for who in ("asked", "other"):
-        told = {"by": "kim", "now": _at(D + DAY), "expires_on": D + 3 * DAY}
+        told = {"by": Actor("kim"), "now": _at(D + DAY), "expires_on": D + 3 * DAY}
         said.add_pulse(store, who, "mood", 2, **told)
-    number = said.add_pulse(store, "asked", "mood", 6, by="kim", now=_at(D + 5 * DAY))
-    said.withdraw_pulse(store, number, by="kim", now=_at(D + 7 * DAY))
+    number = said.add_pulse(store, "asked", "mood", 6, by=Actor("kim"), now=_at(D + 5 * DAY))
+    said.withdraw_pulse(store, number, by=Actor("kim"), now=_at(D + 7 * DAY))
     store.close()
     score(tmp_path, D + 8 * DAY, D)
     told = _snapshots(tmp_path)

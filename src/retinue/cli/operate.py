@@ -196,6 +196,7 @@ def pulse(
     """
     from retinue.project.load import load
     from retinue.project.metrics import Pulse
+    from retinue.store.access import Actor
     from retinue.store.database import open_store
     from retinue.store.said import add_pulse
 
@@ -214,7 +215,7 @@ def pulse(
         account,
         said,
         value,
-        by=person(),
+        by=Actor(person()),
         now=moment,
         note=note,
         expires_on=expires,
@@ -253,6 +254,7 @@ def override(
     Example:
       retinue override A-0042 cap 40 --reason "sponsor told us they leave" --expires 2026-09-30
     """
+    from retinue.store.access import Actor
     from retinue.store.said import add_override
 
     project, store = settings_and_store(root)
@@ -266,7 +268,7 @@ def override(
         reason=reason,
         owner=owner or person(),
         starts_on=first,
-        by=person(),
+        by=Actor(person()),
         now=moment,
         expires_on=expires,
     )
@@ -286,12 +288,13 @@ def withdraw(what: Literal["pulse", "override"], number: int, root: Path, json_:
     Example:
       retinue withdraw override 3
     """
+    from retinue.store.access import Actor
     from retinue.store.said import withdraw_override, withdraw_pulse
 
     project, store = settings_and_store(root)
     moment = now()
     take_back = withdraw_pulse if what == "pulse" else withdraw_override
-    take_back(store, number, by=person(), now=moment)
+    take_back(store, number, by=Actor(person()), now=moment)
     day = knowledge_day(project, moment)
     if json_:
         print_json({"id": number, what: "withdrawn", "from": day})

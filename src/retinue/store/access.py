@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import ColumnElement, or_, true
 
+from retinue.errors import Forbidden
 from retinue.store.tables import current
+
+Role = Literal["admin", "ops", "leader", "csm", "reader"]
+Right = Literal["read", "act", "override", "assign", "audit", "manage"]
+
+#: What each role may do, to the accounts that its person sees. `act` is to write notes, pulses, tasks
+#: and outcomes; `manage` is to let people in.
+RIGHTS: dict[Role, frozenset[Right]] = {
+    "admin": frozenset({"read", "act", "override", "assign", "audit", "manage"}),
+    "ops": frozenset({"read", "act", "override", "assign", "audit"}),
+    "leader": frozenset({"read", "act", "override", "assign"}),
+    "csm": frozenset({"read", "act", "override"}),
+    "reader": frozenset({"read"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,24 +29,52 @@ class Actor:
     """A person or program that reads or acts.
 
     With `everything` they see all accounts; otherwise those of their `owners` and `territories`.
+    `own` are the names under which accounts are theirs to look after, `team` those of their team:
+    what "mine" and "my team's" mean to them. `person` is their number in the store. `rights` are
+    those of the role, or fewer for a key.
     """
 
     name: str
     everything: bool = True
     owners: frozenset[str] = frozenset()
     territories: frozenset[str] = frozenset()
+    role: Role = "admin"
+    person: int | None = None
+    own: frozenset[str] = frozenset()
+    team: frozenset[str] = frozenset()
+    only: frozenset[Right] | None = None
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        rights = RIGHTS[self.role]
+        return rights if self.only is None else rights & self.only
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights
 
 
 #: Whoever has the files has everything: the actor of the command line.
 OPERATOR = Actor("operator")
 
 
+def require(actor: Actor, right: Right) -> None:
+    """Raises Forbidden where the actor has no such right."""
+    if not actor.may(right):
+        raise Forbidden(
+            f"{actor.name} ({actor.role}) may not do this: it needs the right to {right}",
+            hint="ask an admin for another role",
+        )
+
+
 def visible(actor: Actor) -> ColumnElement[bool]:
     """The condition on `current` that holds for the accounts the actor may see."""
     if actor.everything:
         return true()
-    # No text of PostgreSQL has a NUL in it; it refuses to look for one.
-    owners, territories = (
-        sorted(name for name in names if "\0" not in name) for names in (actor.owners, actor.territories)
+    return or_(
+        current.c.owner.in_(sayable(actor.owners)), current.c.territory.in_(sayable(actor.territories))
     )
-    return or_(current.c.owner.in_(owners), current.c.territory.in_(territories))
+
+
+def sayable(names: frozenset[str]) -> list[str]:
+    """No text of PostgreSQL has a NUL in it; it refuses to look for one."""
+    return sorted(name for name in names if "\0" not in name)

@@ -15,6 +15,16 @@ from retinue.errors import StoreError
 
 def _first(connection: Connection) -> None:
     """Runs, what is current, transitions, and what people said."""
+    _take(connection, _FIRST)
+
+
+def _second(connection: Connection) -> None:
+    """People who sign in, and what they say and do."""
+    _take(connection, _SECOND)
+
+
+def _take(connection: Connection, statements: str) -> None:
+    """Statements in words that are one type here and another there."""
     postgres = connection.dialect.name == "postgresql"
     words = {
         "KEY": "TEXT",
@@ -23,9 +33,10 @@ def _first(connection: Connection) -> None:
         else "INTEGER NOT NULL PRIMARY KEY",
         "CLUSTERED": "" if postgres else "WITHOUT ROWID",
         "NUMBER": "DOUBLE PRECISION",
+        "WHOLE": "BIGINT" if postgres else "INTEGER",
         "TIME": "TIMESTAMP" if postgres else "DATETIME",
     }
-    for statement in _FIRST.split(";"):
+    for statement in statements.split(";"):
         if statement.strip():
             if postgres:
                 # Ordered by bytes, as SQLite and Arrow do.
@@ -95,7 +106,64 @@ CREATE TABLE audit (
 CREATE INDEX audit_subject ON audit (subject)
 """
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
+_SECOND = """
+CREATE TABLE people (
+    id <SERIAL>, email <KEY> NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, sees TEXT NOT NULL,
+    owners TEXT NOT NULL, territories TEXT NOT NULL, team TEXT, password TEXT, issuer <KEY>,
+    subject <KEY>, created_at <TIME> NOT NULL, disabled_at <TIME>,
+    UNIQUE (email), UNIQUE (issuer, subject)
+);
+CREATE TABLE sessions (
+    id <KEY> NOT NULL PRIMARY KEY, person <WHOLE> NOT NULL REFERENCES people (id), csrf TEXT NOT NULL,
+    agent TEXT, created_at <TIME> NOT NULL, seen_at <TIME> NOT NULL, expires_at <TIME> NOT NULL,
+    revoked_at <TIME>
+);
+CREATE INDEX sessions_person ON sessions (person);
+CREATE TABLE sign_ins (
+    id <KEY> NOT NULL PRIMARY KEY, nonce TEXT NOT NULL, verifier TEXT NOT NULL, next TEXT NOT NULL,
+    expires_at <TIME> NOT NULL
+);
+CREATE TABLE attempts (
+    key <KEY> NOT NULL PRIMARY KEY, failures INTEGER NOT NULL, blocked_until <TIME> NOT NULL
+);
+CREATE TABLE api_keys (
+    id <KEY> NOT NULL PRIMARY KEY, person <WHOLE> NOT NULL REFERENCES people (id), name TEXT NOT NULL,
+    secret TEXT NOT NULL, scopes TEXT NOT NULL, created_at <TIME> NOT NULL, expires_on DATE,
+    used_at <TIME>, revoked_at <TIME>
+);
+CREATE TABLE notes (
+    id <SERIAL>, account_id <KEY> NOT NULL, text TEXT NOT NULL, "by" TEXT NOT NULL,
+    said_at <TIME> NOT NULL, withdrawn_at <TIME>
+);
+CREATE INDEX notes_account ON notes (account_id);
+CREATE TABLE tasks (
+    id <SERIAL>, account_id <KEY> NOT NULL, title TEXT NOT NULL, detail TEXT, owner TEXT NOT NULL,
+    due_on DATE, status TEXT NOT NULL, result TEXT, said TEXT, origin TEXT NOT NULL, "by" TEXT NOT NULL,
+    said_at <TIME> NOT NULL, closed_by TEXT, closed_at <TIME>
+);
+CREATE INDEX tasks_account ON tasks (account_id, status);
+CREATE INDEX tasks_owner ON tasks (owner, status, due_on);
+CREATE TABLE assignments (
+    id <SERIAL>, account_id <KEY> NOT NULL, owner TEXT NOT NULL, source_owner TEXT, "by" TEXT NOT NULL,
+    said_at <TIME> NOT NULL, withdrawn_at <TIME>
+);
+CREATE INDEX assignments_account ON assignments (account_id);
+CREATE TABLE saved_views (
+    id <SERIAL>, person <WHOLE> NOT NULL REFERENCES people (id), name TEXT NOT NULL,
+    query TEXT NOT NULL, shared BOOLEAN NOT NULL, created_at <TIME> NOT NULL, UNIQUE (person, name)
+);
+CREATE TABLE uses (
+    id <SERIAL>, person <WHOLE> NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, account_id <KEY>,
+    at <TIME> NOT NULL
+);
+CREATE INDEX uses_at ON uses (at);
+CREATE INDEX uses_account ON uses (account_id, at);
+CREATE TABLE erasures (
+    id <KEY> NOT NULL PRIMARY KEY, "by" TEXT NOT NULL, erased_at <TIME> NOT NULL, receipt TEXT NOT NULL
+)
+"""
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second)
 
 NEWEST = len(STEPS)
 

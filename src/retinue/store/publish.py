@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, s
 from retinue.errors import StoreError
 from retinue.store.database import Store
 from retinue.store.manifest import Manifest, read_manifest
-from retinue.store.tables import current, details, pointer, runs, transitions
+from retinue.store.tables import assignments, current, details, pointer, runs, transitions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,12 +129,29 @@ def _stage(store: Store, run_id: str, accounts: pa.Table, changes: pa.Table) -> 
             values = {name: _values(store, part.column(name)) for name in part.column_names}
             values["run_id"] = [run_id] * part.num_rows
             if table is current:
+                values["owner"] = _owners(store, values["account_id"], values.get("owner"))
                 names = values.get("name", [None] * part.num_rows)
                 values["search"] = [
                     search_text(*pair) for pair in zip(names, values["account_id"], strict=True)
                 ]
             with store.write() as connection:
                 _insert(connection, table, values)
+
+
+def _owners(store: Store, account_ids: list[str], owners: list[str | None] | None) -> list[str | None]:
+    """The owners as the source names them, except where an assignment holds."""
+    named = owners if owners is not None else [None] * len(account_ids)
+    with store.read() as connection:
+        rows = connection.execute(
+            select(assignments.c.account_id, assignments.c.owner, assignments.c.source_owner).where(
+                assignments.c.withdrawn_at.is_(None)
+            )
+        )
+        held = {account: (owner, source) for account, owner, source in rows}
+    return [
+        held[account][0] if account in held and held[account][1] == owner else owner
+        for account, owner in zip(account_ids, named, strict=True)
+    ]
 
 
 def _values(store: Store, column: pa.ChunkedArray) -> list[Any]:

@@ -1,7 +1,8 @@
-"""What people said about accounts: pulses, overrides and outcomes, each with its clock, all audited.
+"""What people said about accounts: notes, pulses, overrides and outcomes, each with its clock, all audited.
 
 Nothing is changed or deleted: what is withdrawn stays, with the time of its withdrawal, so that any
-day can be replayed as it was known. `now` is an aware datetime throughout.
+day can be replayed as it was known. `now` is an aware datetime throughout. `by` is who says so: what
+they may not do raises Forbidden, and an account that they may not see is NotFound.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sqlalchemy import Connection, Table, insert, select, update
 
-from retinue.errors import NotFound, StoreError
-from retinue.store.access import OPERATOR
+from retinue.errors import Forbidden, NotFound, StoreError
+from retinue.store.access import Actor, Right, require, visible
 from retinue.store.current import near
 from retinue.store.database import Store
 from retinue.store.publish import utc
-from retinue.store.tables import audit, current, outcomes, overrides, pointer, pulses
+from retinue.store.tables import audit, current, notes, outcomes, overrides, pointer, pulses
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 OverrideKind = Literal["set", "cap", "floor"]
 OutcomeKind = Literal["renewed", "expanded", "contracted", "churned", "referred"]
+NOTE_LENGTH = 10_000
+_RIGHTS: dict[str, Right] = {"override": "override"}
 
 
 def add_pulse(
@@ -33,7 +36,7 @@ def add_pulse(
     metric: str,
     value: float,
     *,
-    by: str,
+    by: Actor,
     now: datetime,
     note: str | None = None,
     expires_on: date | None = None,
@@ -45,12 +48,12 @@ def add_pulse(
     _in_range("a pulse", value, 10)
     _stated("a pulse needs a metric", metric)
     _after("a pulse", expires_on, now.date())
-    _known(store, account_id)
+    known(store, by, account_id)
     values = {"account_id": account_id, "metric": metric, "value": float(value), "note": note}
     return _add(store, pulses, "pulse", {**values, "expires_on": expires_on}, by, now)
 
 
-def withdraw_pulse(store: Store, pulse: int, *, by: str, now: datetime) -> None:
+def withdraw_pulse(store: Store, pulse: int, *, by: Actor, now: datetime) -> None:
     """Take a pulse back from `now` on. Raises NotFound if there is none, or none any more."""
     _withdraw(store, pulses, "pulse", pulse, by, now)
 
@@ -72,7 +75,7 @@ def add_override(  # noqa: PLR0913 - an override is a statement with this many f
     reason: str,
     owner: str,
     starts_on: date,
-    by: str,
+    by: Actor,
     now: datetime,
     expires_on: date | None = None,
 ) -> int:
@@ -87,13 +90,17 @@ def add_override(  # noqa: PLR0913 - an override is a statement with this many f
     _stated("an override needs a reason", reason)
     _stated("an override needs an owner", owner)
     _after("an override", expires_on, starts_on)
-    _known(store, account_id)
+    if by.role == "csm" and expires_on is None:
+        raise Forbidden(
+            "an override without an end needs a leader", hint="say until when, or ask a leader to set it"
+        )
+    known(store, by, account_id)
     values = {"account_id": account_id, "kind": kind, "value": float(value), "reason": reason.strip()}
     clock = {"owner": owner.strip(), "starts_on": starts_on, "expires_on": expires_on}
     return _add(store, overrides, "override", {**values, **clock}, by, now)
 
 
-def withdraw_override(store: Store, override: int, *, by: str, now: datetime) -> None:
+def withdraw_override(store: Store, override: int, *, by: Actor, now: datetime) -> None:
     """Take an override back from `now` on. Raises NotFound if there is none, or none any more."""
     _withdraw(store, overrides, "override", override, by, now)
 
@@ -113,7 +120,7 @@ def add_outcome(
     kind: OutcomeKind,
     occurred_on: date,
     *,
-    by: str,
+    by: Actor,
     now: datetime,
     amount: float | None = None,
     reason: str | None = None,
@@ -127,11 +134,13 @@ def add_outcome(
     _stated("an outcome needs an account", account_id)
     if amount is not None and not (math.isfinite(amount) and amount >= 0):
         raise StoreError(f"the amount of an outcome is a number from 0, not {amount}")
+    if not by.everything:
+        known(store, by, account_id)
     values = {"account_id": account_id, "kind": kind, "occurred_on": occurred_on}
     return _add(store, outcomes, "outcome", {**values, "amount": amount, "reason": reason}, by, now)
 
 
-def withdraw_outcome(store: Store, outcome: int, *, by: str, now: datetime) -> None:
+def withdraw_outcome(store: Store, outcome: int, *, by: Actor, now: datetime) -> None:
     """Take an outcome back from `now` on. Raises NotFound if there is none, or none any more."""
     _withdraw(store, outcomes, "outcome", outcome, by, now)
 
@@ -142,6 +151,20 @@ def outcomes_for_run(store: Store) -> pa.Table:
     Columns: id, account_id, kind, occurred_on, amount, reason, by, said_at, withdrawn_at; times in UTC.
     """
     return _all(store, outcomes)
+
+
+def add_note(store: Store, account_id: str, text: str, *, by: Actor, now: datetime) -> int:
+    """Write down what is worth knowing about an account, and return the id. Raises StoreError if empty."""
+    _stated("a note needs text", text)
+    if len(text) > NOTE_LENGTH:
+        raise StoreError(f"a note has {NOTE_LENGTH:,} letters at most, not {len(text):,}")
+    known(store, by, account_id)
+    return _add(store, notes, "note", {"account_id": account_id, "text": text.strip()}, by, now)
+
+
+def withdraw_note(store: Store, note: int, *, by: Actor, now: datetime) -> None:
+    """Take a note back: it is shown no more. Raises NotFound if there is none, or none any more."""
+    _withdraw(store, notes, "note", note, by, now)
 
 
 def write_audit(
@@ -155,27 +178,34 @@ def write_audit(
     )
 
 
-def _add(store: Store, table: Table, noun: str, values: dict[str, Any], by: str, now: datetime) -> int:
-    _stated(f"who says so? the {noun} needs a name", by)
+def _add(store: Store, table: Table, noun: str, values: dict[str, Any], by: Actor, now: datetime) -> int:
+    require(by, _RIGHTS.get(noun, "act"))
+    _stated(f"who says so? the {noun} needs a name", by.name)
+    for text in values.values():
+        if isinstance(text, str) and "\0" in text:
+            raise StoreError(f"the {noun} has a character in it that is no text (NUL)")
     with store.write() as connection:
-        row = {**values, "by": by, "said_at": utc(now)}
+        row = {**values, "by": by.name, "said_at": utc(now)}
         added = connection.execute(insert(table).values(row)).inserted_primary_key
         assert added is not None
         write_audit(
-            connection, by, f"add {noun}", values["account_id"], now, None, {"id": added[0], **values}
+            connection, by.name, f"add {noun}", values["account_id"], now, None, {"id": added[0], **values}
         )
     return int(added[0])
 
 
-def _withdraw(store: Store, table: Table, noun: str, number: int, by: str, now: datetime) -> None:
-    _stated(f"who says so? to withdraw the {noun} needs a name", by)
+def _withdraw(store: Store, table: Table, noun: str, number: int, by: Actor, now: datetime) -> None:
+    require(by, _RIGHTS.get(noun, "act"))
+    _stated(f"who says so? to withdraw the {noun} needs a name", by.name)
     with store.write() as connection:
         row = connection.execute(select(table).where(table.c.id == number)).first()
+        if row is not None and not by.everything and not _sees(connection, by, row.account_id):
+            row = None
         if row is None or row.withdrawn_at is not None:
             raise NotFound(f"no {noun} {number}" + (" any more: it was withdrawn" if row else ""))
         connection.execute(update(table).where(table.c.id == number).values(withdrawn_at=utc(now)))
         before = row._asdict()
-        write_audit(connection, by, f"withdraw {noun}", row.account_id, now, before, None)
+        write_audit(connection, by.name, f"withdraw {noun}", row.account_id, now, before, None)
 
 
 def _all(store: Store, table: Table) -> pa.Table:
@@ -194,20 +224,31 @@ def _all(store: Store, table: Table) -> pa.Table:
     )
 
 
-def _known(store: Store, account_id: str) -> None:
-    """An account that is current; before the first run any will do."""
+def known(store: Store, actor: Actor, account_id: str) -> None:
+    """An account that is current and that the actor may see; before the first run any will do.
+
+    Raises NotFound, naming accounts that they may see with a similar id.
+    """
     with store.read() as connection:
         run_id = connection.execute(select(pointer.c.run_id)).scalar_one_or_none()
-        own = select(current.c.account_id).where(
-            current.c.run_id == run_id, current.c.account_id == account_id
-        )
-        found = run_id is None or connection.execute(own).first() is not None
+        found = run_id is None or _sees(connection, actor, account_id)
     if not found:
-        alike = near(store, OPERATOR, account_id)
+        alike = near(store, actor, account_id)
         raise NotFound(
             f"no account {account_id!r}", hint=f"did you mean {', '.join(alike)}?" if alike else None
         )
     _stated("which account?", account_id)
+
+
+def _sees(connection: Connection, actor: Actor, account_id: str) -> bool:
+    """Whether the account is current and the actor may see it."""
+    if "\0" in account_id:
+        return False
+    run_id = select(pointer.c.run_id).scalar_subquery()
+    own = select(current.c.account_id).where(
+        current.c.run_id == run_id, current.c.account_id == account_id, visible(actor)
+    )
+    return connection.execute(own).first() is not None
 
 
 def _in_range(what: str, value: float, most: int) -> None:

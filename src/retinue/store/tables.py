@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 metadata = MetaData()
@@ -27,6 +28,7 @@ metadata = MetaData()
 # Ordered by bytes everywhere, as SQLite, Arrow and DuckDB do.
 _Key = Text().with_variant(String(collation="C"), "postgresql")
 _Serial = Integer().with_variant(BigInteger(), "postgresql")
+_Number = Integer().with_variant(BigInteger(), "postgresql")
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
@@ -177,3 +179,158 @@ audit = Table(
     Column("after", Text),
 )
 Index("audit_subject", audit.c.subject)
+
+#: People who sign in. `owners` and `territories` are JSON lists: the names by which accounts know them.
+people = Table(
+    "people",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("email", _Key, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("sees", Text, nullable=False),
+    Column("owners", Text, nullable=False),
+    Column("territories", Text, nullable=False),
+    Column("team", Text),
+    Column("password", Text),
+    Column("issuer", _Key),
+    Column("subject", _Key),
+    Column("created_at", DateTime, nullable=False),
+    Column("disabled_at", DateTime),
+    UniqueConstraint("issuer", "subject"),
+)
+
+#: `id` is the SHA-256 of what the browser holds.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("person", _Number, ForeignKey("people.id"), nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("agent", Text),
+    Column("created_at", DateTime, nullable=False),
+    Column("seen_at", DateTime, nullable=False),
+    Column("expires_at", DateTime, nullable=False),
+    Column("revoked_at", DateTime),
+)
+Index("sessions_person", sessions.c.person)
+
+#: Signing in elsewhere that has begun; `id` is the SHA-256 of the state that comes back.
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("verifier", Text, nullable=False),
+    Column("next", Text, nullable=False),
+    Column("expires_at", DateTime, nullable=False),
+)
+
+#: Signing in that failed, by whom and from where.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", _Key, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("blocked_until", DateTime, nullable=False),
+)
+
+#: Keys of programs; each acts as a person, within `scopes` (a JSON list). `secret` is a SHA-256.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("person", _Number, ForeignKey("people.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("expires_on", Date),
+    Column("used_at", DateTime),
+    Column("revoked_at", DateTime),
+)
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("account_id", _Key, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("said_at", DateTime, nullable=False),
+    Column("withdrawn_at", DateTime),
+)
+Index("notes_account", notes.c.account_id)
+
+#: `status` is open, done or dropped. `result` is what was done, `said` what the customer said to it.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("account_id", _Key, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("detail", Text),
+    Column("owner", Text, nullable=False),
+    Column("due_on", Date),
+    Column("status", Text, nullable=False),
+    Column("result", Text),
+    Column("said", Text),
+    Column("origin", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("said_at", DateTime, nullable=False),
+    Column("closed_by", Text),
+    Column("closed_at", DateTime),
+)
+Index("tasks_account", tasks.c.account_id, tasks.c.status)
+Index("tasks_owner", tasks.c.owner, tasks.c.status, tasks.c.due_on)
+
+#: Who looks after an account; holds until its source names another owner than `source_owner`.
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("account_id", _Key, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("source_owner", Text),
+    Column("by", Text, nullable=False),
+    Column("said_at", DateTime, nullable=False),
+    Column("withdrawn_at", DateTime),
+)
+Index("assignments_account", assignments.c.account_id)
+
+#: Filters and an order of the book under a name. `query` is that of the page's address.
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("person", _Number, ForeignKey("people.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    UniqueConstraint("person", "name"),
+)
+
+#: What people looked at and did, for the adoption of scores. `kind` is view or act.
+uses = Table(
+    "uses",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("person", _Number, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("account_id", _Key),
+    Column("at", DateTime, nullable=False),
+)
+Index("uses_at", uses.c.at)
+Index("uses_account", uses.c.account_id, uses.c.at)
+
+#: Who was erased, as a SHA-256 of what they were called by, so that a restored backup stays without them.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("erased_at", DateTime, nullable=False),
+    Column("receipt", Text, nullable=False),
+)
