@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +48,22 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """All of it or nothing, durable when it returns. Waits for other writers. Raises StoreError."""
-        with self._transaction(self.engine.execution_options(writes=True)) as connection:
+    def write(self, wait: float = BUSY) -> Iterator[Connection]:
+        """All of it or nothing, durable when it returns. Waits for other writers, at most `wait` seconds.
+
+        Raises StoreError.
+        """
+        with self._transaction(self.engine.execution_options(writes=True, wait=wait)) as connection:
             yield connection
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Connection]:
         try:
             with engine.begin() as connection:
-                if engine.get_execution_options().get("writes") and engine.dialect.name == "postgresql":
+                options = engine.get_execution_options()
+                if options.get("writes") and engine.dialect.name == "postgresql":
                     # One writer at a time, as in SQLite; its lock goes with the transaction.
-                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(BUSY * 1000)}")
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_milliseconds(options)}")
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
                 yield connection
         except SQLAlchemyError as error:
@@ -139,5 +143,11 @@ def _use_sqlite_well(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
         # A writer takes its lock at once: to upgrade a read in the middle can only fail.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_milliseconds(options)}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
+
+
+def _milliseconds(options: Mapping[str, Any]) -> int:
+    """How long to wait for a lock. Not 0, which PostgreSQL takes for ever."""
+    return max(1, int(options.get("wait", BUSY) * 1000))

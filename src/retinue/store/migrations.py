@@ -115,8 +115,8 @@ CREATE TABLE people (
 );
 CREATE TABLE sessions (
     id <KEY> NOT NULL PRIMARY KEY, person <WHOLE> NOT NULL REFERENCES people (id), csrf TEXT NOT NULL,
-    agent TEXT, created_at <TIME> NOT NULL, seen_at <TIME> NOT NULL, expires_at <TIME> NOT NULL,
-    revoked_at <TIME>
+    agent TEXT, created_at <TIME> NOT NULL, seen_at <TIME> NOT NULL, idle_hours INTEGER NOT NULL,
+    expires_at <TIME> NOT NULL, revoked_at <TIME>
 );
 CREATE INDEX sessions_person ON sessions (person);
 CREATE TABLE sign_ins (

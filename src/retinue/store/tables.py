@@ -181,6 +181,7 @@ audit = Table(
 Index("audit_subject", audit.c.subject)
 
 #: People who sign in. `owners` and `territories` are JSON lists: the names by which accounts know them.
+#: With an `issuer` and no `subject` they may sign in there, and have not done so yet.
 people = Table(
     "people",
     metadata,
@@ -200,7 +201,7 @@ people = Table(
     UniqueConstraint("issuer", "subject"),
 )
 
-#: `id` is the SHA-256 of what the browser holds.
+#: `id` is the SHA-256 of what the browser holds; it ends after `idle_hours` unseen, or at `expires_at`.
 sessions = Table(
     "sessions",
     metadata,
@@ -210,6 +211,7 @@ sessions = Table(
     Column("agent", Text),
     Column("created_at", DateTime, nullable=False),
     Column("seen_at", DateTime, nullable=False),
+    Column("idle_hours", Integer, nullable=False),
     Column("expires_at", DateTime, nullable=False),
     Column("revoked_at", DateTime),
 )
