@@ -6,7 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retinue.report.svg import Scale, around, cut, day_ticks, label, line, step_of, ticks, told, wide
+from retinue.report.svg import (
+    Scale,
+    around,
+    cut,
+    day_ticks,
+    label,
+    line,
+    power_ticks,
+    step_of,
+    ticks,
+    told,
+    wide,
+)
 
 Number = float | None
 WIDTH = 460.0
@@ -17,14 +29,15 @@ LINE = 16.0
 class Axis:
     """What an axis is called, how its numbers are written, and whether nought must be on it.
 
-    `days`: its numbers are days since 1970-01-01. `digits` are those of single numbers; in percent,
-    one by default.
+    `days`: its numbers are days since 1970-01-01; `powers`: they are exponents of ten. `digits` are
+    those of single numbers; in percent, one by default.
     """
 
     name: str = ""
     percent: bool = False
     zero: bool = False
     days: bool = False
+    powers: bool = False
     ends: tuple[float, float] | None = None
     digits: int | None = None
 
@@ -45,6 +58,8 @@ class Axis:
     def ticks(self, scale: Scale, most: int = 5) -> list[tuple[float, str]]:
         if self.days:
             return day_ticks(scale.low, scale.high, most)
+        if self.powers:
+            return power_ticks(scale.low, scale.high)
         step = step_of(scale.low, scale.high, most)
         return [(tick, told(tick, step, percent=self.percent)) for tick in ticks(scale.low, scale.high, most)]
 

@@ -31,6 +31,11 @@ def rendered(template: str, **told: Any) -> str:
     return _environment().get_template(f"{template}.html").render(package=__version__, **told) + "\n"
 
 
+def stylesheet(name: str) -> str:
+    """One of our style sheets: `chart.css` (colours and charts, also of the web) or `report.css`."""
+    return resources.files("retinue.report").joinpath("templates", name).read_text("utf-8")
+
+
 @cache
 def _environment() -> Environment:
     made = Environment(
@@ -45,8 +50,8 @@ def _environment() -> Environment:
         band=band, sentence=sentence, rate=rate, small=small,
         told=lambda value: value if value not in (None, "") else "-",
     )  # fmt: skip
-    style = resources.files("retinue.report").joinpath("templates", "report.css").read_text("utf-8")
-    made.globals["style"] = Markup(style)  # noqa: S704 - our own file
+    styles = [stylesheet(name) for name in ("chart.css", "report.css")]
+    made.globals["style"] = Markup("".join(styles))  # noqa: S704 - our own files
     return made
 
 

@@ -186,6 +186,27 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
+def power_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Exponents of ten within [low, high] for an axis: 1, 2, 5, 10 and so on, written short."""
+    few = range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)
+    steps = (1,) if len(few) > 3 else (1, 3) if len(few) > 1 else (1, 2, 5)
+    found = []
+    for exponent in range(math.floor(low), math.ceil(high) + 1):
+        for step in steps:
+            place = exponent + math.log10(step)
+            if low - 1e-9 <= place <= high + 1e-9:
+                found.append((place, shortened(step * 10.0**exponent)))
+    return found
+
+
+def shortened(value: float) -> str:
+    """A large amount in three digits: 12.5 k, 3 M."""
+    for size, unit in ((1e9, " bn"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size * 0.9995:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
 # --- days ----------------------------------------------------------------------------------------
 
 

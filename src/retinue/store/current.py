@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import SequenceMatcher, get_close_matches
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, Connection, Row, and_, false, func, null, or_, select, true
 
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import Actor, visible
+from retinue.store.access import Actor, sayable, visible
 from retinue.store.database import Store
 from retinue.store.tables import current, details, pointer, runs, transitions
 
@@ -101,6 +101,9 @@ FILTERS = (
     *("band", "published_band", "cap", "weakest_component", "held"),
 )
 
+#: What accounts can be filtered by between two ends.
+RANGES = ("effective", "coverage", "arr", "renews_on", "band_since", "delta_7", "delta_28", "delta_90")
+
 #: What accounts can be sorted by. `move_n` is the size of the change in n days, in either direction.
 SORTS: dict[str, ColumnElement[Any]] = {
     "account_id": current.c.account_id,
@@ -115,6 +118,8 @@ SORTS: dict[str, ColumnElement[Any]] = {
     **{f"move_{days}": func.abs(current.c[f"delta_{days}"]) for days in (7, 28, 90)},
 }
 
+Range = tuple[Any, Any]
+
 _COLUMNS = [current.c[f.name] for f in dataclasses.fields(CurrentRow) if f.name in current.c]
 
 
@@ -124,11 +129,13 @@ def current_run(store: Store) -> RunInfo | None:
         return _run(connection)
 
 
-def accounts(
+def accounts(  # noqa: PLR0913 - a list can be narrowed down in many ways
     store: Store,
     actor: Actor,
     *,
     filters: Mapping[str, Any] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+    owners: Collection[str] | None = None,
     search: str | None = None,
     sort: str = "attention",
     descending: bool | None = None,
@@ -137,7 +144,9 @@ def accounts(
 ) -> list[CurrentRow]:
     """The accounts that the actor may see, a page at a time.
 
-    `filters` maps names of `FILTERS` to a value, None (empty) or a list of those. `search` is text
+    `filters` maps names of `FILTERS` to a value, None (empty) or a list of those, `ranges` names of
+    `RANGES` to the lowest and highest value, both included, either of them None for no such end;
+    `owners` are those whose accounts are wanted, in addition to a filter. `search` is text
     within the name or id. `sort` is one of `SORTS`, by default descending for attention, arr and
     moves; accounts without a value come last either way, ties are in order of account_id. `after` is
     the id of the last account of the page before. Raises NotFound if nothing is published or `after`
@@ -148,8 +157,10 @@ def accounts(
         raise StoreError(f"accounts cannot be sorted by {sort!r}", hint="by " + ", ".join(SORTS))
     if descending is None:
         descending = sort in ("attention", "arr") or sort.startswith("move_")
-    wanted = and_(visible(actor), _matching(filters or {}), _found(search))
-    if filters or search or not actor.everything:
+    wanted = and_(
+        visible(actor), _matching(filters or {}), _between(ranges or {}), _theirs(owners), _found(search)
+    )
+    if filters or ranges or search or owners is not None or not actor.everything:
         # Walking the index of the sort is slow when few accounts match; sorting those that match never is.
         column = func.coalesce(column, null())
     with store.read() as connection:
@@ -202,13 +213,15 @@ def counts(
     by: str = "band",
     *,
     filters: Mapping[str, Any] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+    owners: Collection[str] | None = None,
     search: str | None = None,
 ) -> list[Group]:
     """How many accounts, and how much revenue, for each value of one of `FILTERS`; most accounts first."""
     column = _filterable(by)
     size = func.count().label("size")
     query = select(column, size, func.coalesce(func.sum(current.c.arr), 0.0)).where(
-        visible(actor), _matching(filters or {}), _found(search)
+        visible(actor), _matching(filters or {}), _between(ranges or {}), _theirs(owners), _found(search)
     )
     with store.read() as connection:
         own = current.c.run_id == _published(connection).run_id
@@ -284,6 +297,20 @@ def _matching(filters: Mapping[str, Any]) -> ColumnElement[bool]:
         empty = [column.is_(None)] if None in values else []
         conditions.append(or_(column.in_(given), *empty))
     return and_(true(), *conditions)
+
+
+def _between(ranges: Mapping[str, Range]) -> ColumnElement[bool]:
+    conditions: list[ColumnElement[bool]] = []
+    for name, (low, high) in ranges.items():
+        if name not in RANGES:
+            raise StoreError(f"accounts have no range of {name!r}", hint="one of " + ", ".join(RANGES))
+        conditions += [current.c[name] >= low] if low is not None else []
+        conditions += [current.c[name] <= high] if high is not None else []
+    return and_(true(), *conditions)
+
+
+def _theirs(owners: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if owners is None else current.c.owner.in_(sayable(frozenset(owners)))
 
 
 def _could_be(column: ColumnElement[Any], value: Any) -> bool:

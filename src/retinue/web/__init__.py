@@ -1,0 +1,1 @@
+"""Pages for people in a browser: parse, one call, render. Starlette, Jinja2, and htmx where it helps."""

@@ -1,0 +1,51 @@
+"""The pages put together: every address once, with who may come through it."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from retinue.web import guard
+from retinue.web.pages import book, static
+from retinue.web.site import Door, Site, Visit
+
+#: Every page and every form. A test asks each of them as everybody, so that none is forgotten.
+DOORS: tuple[Door, ...] = (
+    *static.DOORS,
+    *book.DOORS,
+)
+
+
+def application(site: Site) -> Starlette:
+    """The web of one workspace, as an ASGI application."""
+
+    def lost(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        visit = Visit(request, site, guard.NOBODY, site.clock())
+        told = {404: "there is no such page", 405: "this page cannot be asked like that"}
+        return guard.error_page(visit, error.status_code, told.get(error.status_code, error.detail))
+
+    return Starlette(
+        routes=[
+            Route(
+                door.path,
+                guard.endpoint(site, door, _seen),
+                methods=[*(["GET"] if door.show else []), *(["POST"] if door.act else [])],
+            )
+            for door in DOORS
+        ],
+        middleware=[
+            Middleware(guard.SecureHeaders, https=site.secure),
+            Middleware(GZipMiddleware, minimum_size=600, compresslevel=5),
+        ],
+        exception_handlers={HTTPException: lost, Exception: guard.unexpected(site)},
+    )
+
+
+def _seen(visit: Visit, door: Door) -> None:
+    """Views and actions are kept for the adoption of scores; see `retinue.store.uses`."""

@@ -1,0 +1,1 @@
+"""One module per page: what an address means, and which template shows it."""
