@@ -19,6 +19,8 @@ from retinue.words import DIRECTION, SHAPES, WORDS, number, share, shown, signed
 
 #: A true minus reads better than a hyphen, and never breaks from its number.
 _MINUS = "\u2212"
+#: What stands where there is no value.
+NONE = "\u2013"
 
 
 def rendered(template: str, **told: Any) -> str:
@@ -71,13 +73,13 @@ def band(name: str | None, *, scored: bool = True) -> Markup:
 
 
 def score(value: float | None) -> str:
-    return "–" if value is None else shown(value)
+    return NONE if value is None else shown(value)
 
 
 def points(value: float | None, digits: int = 0) -> Markup:
     """A change with its sign and direction, so that nobody needs the colour."""
     if value is None:
-        return Markup('<span class="quiet">–</span>')
+        return Markup('<span class="quiet">{}</span>').format(NONE)
     text = signed(value, digits).replace("-", _MINUS)
     kind = "up" if text.startswith("+") else "down" if text.startswith(_MINUS) else "quiet"
     return Markup('<span class="{}">{}</span>').format(kind, text)
@@ -86,7 +88,7 @@ def points(value: float | None, digits: int = 0) -> Markup:
 def day(value: date | datetime | None) -> Markup:
     """A date as people write it without guessing the order: 3 Mar 2026."""
     if value is None:
-        return Markup('<span class="quiet">–</span>')
+        return Markup('<span class="quiet">{}</span>').format(NONE)
     known = value.date() if isinstance(value, datetime) else value
     text = f"{known.day}\u00a0{known:%b}\u00a0{known.year}"
     return Markup('<time datetime="{}">{}</time>').format(known.isoformat(), text)
@@ -103,5 +105,5 @@ def ago(days: int | None) -> str:
 
 
 def spoken(name: object) -> str:
-    """A declared name as words; – for none."""
-    return str(name).replace("_", " ") if name not in (None, "") else "–"
+    """A declared name as words; a dash for none."""
+    return str(name).replace("_", " ") if name not in (None, "") else NONE

@@ -29,6 +29,9 @@ RENEWALS = (30, 60, 90)
 #: What stands for "none" in an address.
 EMPTY = "-"
 
+#: What a spreadsheet takes for the beginning of a formula, the wide forms of East Asia included.
+FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
 COLUMNS = (
     "account_id", "name", "owner", "territory", "segment", "stage", "as_of", "status", "effective", "band",
     "band_since", "delta_7", "delta_28", "delta_90", "coverage", "cap", "reason", "arr", "renews_on",
@@ -128,19 +131,7 @@ def safe(value: Any) -> Any:
         return ""
     if isinstance(value, bool | date):
         return str(value)
-    if isinstance(value, str) and value.lstrip(" ")[:1] in (
-        "=",
-        "+",
-        "-",
-        "@",
-        "\t",
-        "\r",
-        "\n",
-        "＝",
-        "＋",
-        "－",
-        "＠",
-    ):
+    if isinstance(value, str) and value.lstrip(" ")[:1] in FORMULAS:
         return "'" + value
     return value
 

@@ -1,4 +1,4 @@
-"""Files that pages need: style, a little script, icons. Kept by browsers for ever, under a name that changes."""
+"""Files that pages need: style, a little script, icons. Browsers keep them; their address changes."""
 
 from __future__ import annotations
 
