@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -10,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from retinue.store.access import Actor
 from retinue.web import guard
 from retinue.web.pages import book, static
 from retinue.web.site import Door, Site, Visit
@@ -21,8 +26,17 @@ DOORS: tuple[Door, ...] = (
 )
 
 
-def application(site: Site) -> Starlette:
-    """The web of one workspace, as an ASGI application."""
+#: Takes note of who looked at what, or did what, about which account; see `retinue.store.uses`.
+Record = Callable[[Actor, Literal["view", "act"], str, str | None, datetime], None]
+
+
+def application(site: Site, record: Record | None = None) -> Starlette:
+    """The web of one workspace, as an ASGI application. Without `record` nobody's use is kept."""
+
+    def seen(visit: Visit, door: Door) -> None:
+        if record is not None:
+            kind: Literal["view", "act"] = "act" if visit.request.method == "POST" else "view"
+            record(visit.actor, kind, door.path, visit.path.get("account_id"), visit.now)
 
     def lost(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -34,7 +48,7 @@ def application(site: Site) -> Starlette:
         routes=[
             Route(
                 door.path,
-                guard.endpoint(site, door, _seen),
+                guard.endpoint(site, door, seen),
                 methods=[*(["GET"] if door.show else []), *(["POST"] if door.act else [])],
             )
             for door in DOORS
@@ -45,7 +59,3 @@ def application(site: Site) -> Starlette:
         ],
         exception_handlers={HTTPException: lost, Exception: guard.unexpected(site)},
     )
-
-
-def _seen(visit: Visit, door: Door) -> None:
-    """Views and actions are kept for the adoption of scores; see `retinue.store.uses`."""
