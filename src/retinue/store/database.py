@@ -48,10 +48,10 @@ class Store:
             yield connection
 
     @contextmanager
-    def write(self, wait: float = BUSY) -> Iterator[Connection]:
-        """All of it or nothing, durable when it returns. Waits for other writers, at most `wait` seconds.
+    def write(self, wait: float | None = None) -> Iterator[Connection]:
+        """All of it or nothing, durable when it returns. Raises StoreError.
 
-        Raises StoreError.
+        Waits for other writers `wait` seconds at most, `BUSY` where nothing else is said.
         """
         with self._transaction(self.engine.execution_options(writes=True, wait=wait)) as connection:
             yield connection
@@ -150,4 +150,4 @@ def _use_sqlite_well(engine: Engine) -> None:
 
 def _milliseconds(options: Mapping[str, Any]) -> int:
     """How long to wait for a lock. Not 0, which PostgreSQL takes for ever."""
-    return max(1, int(options.get("wait", BUSY) * 1000))
+    return max(1, int((options.get("wait") or BUSY) * 1000))

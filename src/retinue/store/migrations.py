@@ -115,7 +115,7 @@ CREATE TABLE people (
 );
 CREATE TABLE sessions (
     id <KEY> NOT NULL PRIMARY KEY, person <WHOLE> NOT NULL REFERENCES people (id), csrf TEXT NOT NULL,
-    agent TEXT, created_at <TIME> NOT NULL, seen_at <TIME> NOT NULL, idle_hours INTEGER NOT NULL,
+    agent TEXT, created_at <TIME> NOT NULL, seen_at <TIME> NOT NULL, idle_hours <NUMBER> NOT NULL,
     expires_at <TIME> NOT NULL, revoked_at <TIME>
 );
 CREATE INDEX sessions_person ON sessions (person);

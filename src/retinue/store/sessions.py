@@ -58,8 +58,8 @@ def begin_session(
     *,
     agent: str | None,
     now: datetime,
-    hours: int = IDLE_HOURS,
-    days: int = DAYS,
+    hours: float = IDLE_HOURS,
+    days: float = DAYS,
     replaces: str | None = None,
     how: str = "password",
 ) -> tuple[str, str]:

@@ -211,7 +211,7 @@ sessions = Table(
     Column("agent", Text),
     Column("created_at", DateTime, nullable=False),
     Column("seen_at", DateTime, nullable=False),
-    Column("idle_hours", Integer, nullable=False),
+    Column("idle_hours", Double, nullable=False),
     Column("expires_at", DateTime, nullable=False),
     Column("revoked_at", DateTime),
 )

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+
+from retinue.errors import StoreError
+from retinue.signin import passwords
+from retinue.signin.passwords import Refused, check_new, hashed, sign_in, verified
+from retinue.store.access import OPERATOR
+from retinue.store.attempts import FREE
+from retinue.store.database import Store, open_store
+from retinue.store.people import Person, disable_person, find_person, set_password, who_signs_in
+from tests.access.hands import NOW, let_in
+
+GOOD = "tin piano under fog"
+
+
+@pytest.fixture
+def store(tmp_path: Any) -> Any:
+    # Nothing here is about SQL, and hashing takes its time.
+    opened = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def kept() -> str:
+    return hashed(GOOD)
+
+
+def attempt(store: Store, email: str, password: str, **told: Any) -> Person | Refused:
+    return sign_in(store, email, password, **{"address": "192.0.2.7", "now": NOW, **told})
+
+
+def test_the_right_password_signs_in_whatever_the_case_of_the_e_mail(store: Store, kept: str):
+    ann = let_in(store, password_hash=kept)
+    assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert attempt(store, " ANN@example.com", GOOD) == ann
+    assert attempt(store, "ann@example.com", GOOD + " ") == Refused()
+
+
+def test_a_password_typed_another_way_is_the_same_one(store: Store):
+    assert verified("cafe\u0301 piano under fog", hashed("caf\u00e9 piano under fog"))
+
+
+def test_all_that_fails_gets_the_same_answer_after_the_same_work(
+    store: Store, kept: str, monkeypatch: pytest.MonkeyPatch
+):
+    let_in(store, "ann", password_hash=kept)
+    let_in(store, "without")
+    gone = let_in(store, "gone", password_hash=kept)
+    disable_person(store, OPERATOR, gone.id, now=NOW)
+    work: list[str] = []
+
+    class Counted(PasswordHasher):
+        def verify(self, kept: Any, password: Any) -> Any:
+            work.append(str(kept).rsplit("$", 2)[0])
+            return super().verify(kept, password)
+
+    monkeypatch.setattr(passwords, "_HASHER", Counted())
+    tried = [
+        ("ann", GOOD + "!"),
+        ("gone", GOOD),
+        ("without", GOOD),
+        ("nobody", GOOD),
+        ("\0", GOOD),
+        ("ann", ""),
+    ]
+    for place, (name, password) in enumerate(tried):
+        assert attempt(store, f"{name}@example.com", password, address=f"192.0.2.{place}") == Refused()
+    assert work == ["$argon2id$v=19$m=65536,t=3,p=4"] * len(tried)
+
+
+def test_whoever_guesses_waits_whether_the_person_exists_or_not(store: Store, kept: str):
+    let_in(store, "ann", password_hash=kept)
+    for name in ("ann", "nobody"):
+        answers = [attempt(store, f"{name}@example.com", "wrong password") for _ in range(FREE + 1)]
+        assert answers == [Refused()] * FREE + [Refused(60)]
+    assert attempt(store, "ann@example.com", GOOD) == Refused(60)
+    later = attempt(store, "ann@example.com", GOOD, now=NOW + timedelta(seconds=60))
+    assert isinstance(later, Person)
+
+
+def test_a_password_kept_in_an_older_way_is_kept_in_the_newer_one_from_then_on(store: Store):
+    older = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(GOOD)
+    ann = let_in(store, password_hash=older)
+    assert attempt(store, "ann@example.com", GOOD) == ann
+    found = who_signs_in(store, email="ann@example.com")
+    assert found is not None
+    assert found[1] is not None
+    assert found[1].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert attempt(store, "ann@example.com", GOOD) == ann
+
+
+def test_a_hash_that_is_none_lets_nobody_in(store: Store):
+    ann = let_in(store)
+    set_password(store, OPERATOR, ann.id, "", now=NOW)
+    assert attempt(store, "ann@example.com", "") == Refused()
+    assert find_person(store, OPERATOR, ann.id).id == ann.id
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "short",
+        "x" * 1025,
+        "aaaaaaaaaaaaaaaa",
+        "abababababababab",
+        "Password1234",
+        "P@ssw0rd2024!",
+        "123456789012",
+        "qwertyuiop12",
+        "annlee-2026!!",
+        "Welcome2Example!",
+        "letmeinletmein",
+    ],
+)
+def test_what_is_easily_guessed_is_no_password(password: str):
+    with pytest.raises(StoreError, match=r"letters at|easily guessed"):
+        check_new(password, email="ann.lee@example.com", name="Ann Lee")
+
+
+@pytest.mark.parametrize("password", [GOOD, "tin piano under fog " * 50, "Kp7#vQ2m!xWz", "горы и море вдали"])
+def test_what_is_long_enough_is_a_password_whatever_its_letters(password: str):
+    assert verified(password, check_new(password, email="ann.lee@example.com", name="Ann Lee"))
