@@ -7,7 +7,8 @@
     ├── TrialError               a score cannot be tried on these data, or the trial would deceive
     ├── StoreError               the store cannot be opened, locked or migrated
     ├── NotFound                 an account, date or run that is not there
-    └── Forbidden                whoever asks may not do this
+    ├── Forbidden                whoever asks may not do this
+    └── SignInError              signing in elsewhere did not come to an end
 
 Any other exception that reaches a surface is a bug.
 """
@@ -93,3 +94,7 @@ class NotFound(RetinueError):
 
 class Forbidden(RetinueError):
     """Whoever asks has no right to do this."""
+
+
+class SignInError(RetinueError):
+    """Signing in at a provider failed: it cannot be reached, or what it says does not hold."""
