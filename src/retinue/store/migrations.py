@@ -23,6 +23,11 @@ def _second(connection: Connection) -> None:
     _take(connection, _SECOND)
 
 
+def _third(connection: Connection) -> None:
+    """Messages on their way, and how their destinations are doing."""
+    _take(connection, _THIRD)
+
+
 def _take(connection: Connection, statements: str) -> None:
     """Statements in words that are one type here and another there."""
     postgres = connection.dialect.name == "postgresql"
@@ -163,7 +168,23 @@ CREATE TABLE erasures (
 )
 """
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second)
+_THIRD = """
+CREATE TABLE outbox (
+    id <KEY> NOT NULL PRIMARY KEY, destination <KEY> NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    payload TEXT NOT NULL, account_id <KEY>, due_at <TIME> NOT NULL, attempts INTEGER NOT NULL,
+    claimed_by TEXT, claimed_until <TIME>, sent_at <TIME>, dead_at <TIME>, last_error TEXT,
+    created_at <TIME> NOT NULL
+);
+CREATE INDEX outbox_due ON outbox (destination, due_at, id) WHERE sent_at IS NULL AND dead_at IS NULL;
+CREATE INDEX outbox_dead ON outbox (dead_at, id);
+CREATE INDEX outbox_account ON outbox (account_id);
+CREATE TABLE destinations (
+    name <KEY> NOT NULL PRIMARY KEY, failures INTEGER NOT NULL, rests_until <TIME>, disabled_at <TIME>,
+    reason TEXT
+)
+"""
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third)
 
 NEWEST = len(STEPS)
 

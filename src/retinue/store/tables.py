@@ -336,3 +336,46 @@ erasures = Table(
     Column("erased_at", DateTime, nullable=False),
     Column("receipt", Text, nullable=False),
 )
+
+#: Messages on their way: `id` is the idempotency key, `payload` the message as JSON. Open while neither
+#: sent nor dead; whoever claimed one has it until `claimed_until`.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Key, primary_key=True),
+    Column("destination", _Key, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("account_id", _Key),
+    Column("due_at", DateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_by", Text),
+    Column("claimed_until", DateTime),
+    Column("sent_at", DateTime),
+    Column("dead_at", DateTime),
+    Column("last_error", Text),
+    Column("created_at", DateTime, nullable=False),
+)
+_open = outbox.c.sent_at.is_(None) & outbox.c.dead_at.is_(None)
+Index(
+    "outbox_due",
+    outbox.c.destination,
+    outbox.c.due_at,
+    outbox.c.id,
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
+Index("outbox_dead", outbox.c.dead_at, outbox.c.id)
+Index("outbox_account", outbox.c.account_id)
+
+#: How a destination is doing: failures since the last success, and whether it rests or is disabled.
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("name", _Key, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("rests_until", DateTime),
+    Column("disabled_at", DateTime),
+    Column("reason", Text),
+)
