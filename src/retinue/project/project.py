@@ -19,6 +19,7 @@ from retinue.project.metrics import AnyMetric, Children, Sql
 from retinue.project.outcomes import OutcomeRule, Validation
 from retinue.project.references import ROLL_UP, metrics_of
 from retinue.project.scorecards import Component, Measure, Points, Scorecard, Stage
+from retinue.project.serving import Serve
 from retinue.project.sources import Accounts, Clock, People, Rates, Source, Timezone
 
 ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
@@ -73,6 +74,7 @@ class Settings(Declaration):
     grades: dict[str, float] = {}
     outcomes: dict[str, OutcomeRule] = {}
     validation: Validation = Validation()
+    serve: Serve = Serve()
 
 
 @dataclass(frozen=True)

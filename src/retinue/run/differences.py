@@ -181,7 +181,7 @@ def _shares(formula: Formula) -> dict[tuple[str, str], float]:
 
 def _settings(project: Project) -> Any:
     told = project.settings.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in told.items() if key not in ("facts", "scorecards")}
+    return {key: value for key, value in told.items() if key not in ("facts", "scorecards", "serve")}
 
 
 def _dumped(declarations: Mapping[str, Any]) -> dict[str, Any]:
