@@ -40,7 +40,7 @@ def application(site: Site, record: Record | None = None) -> Starlette:
 
     def lost(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        visit = Visit(request, site, guard.NOBODY, site.clock())
+        visit = guard.visit_of(request, site)
         told = {404: "there is no such page", 405: "this page cannot be asked like that"}
         return guard.error_page(visit, error.status_code, told.get(error.status_code, error.detail))
 

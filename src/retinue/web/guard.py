@@ -30,6 +30,11 @@ from retinue.web.site import Door, Site, Visit
 FORM = 256 * 1024
 FIELDS = 100
 
+#: No number of the store is as large; databases fail at it.
+_TOO_LARGE = 2**63
+#: What says that somebody else passed the request on.
+_PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
 _log = logging.getLogger("retinue.web")
 
 POLICY = (
@@ -54,21 +59,23 @@ class SecureHeaders:
 
     def __init__(self, app: ASGIApp, *, https: bool):
         self.app = app
-        self.headers = dict(_HEADERS)
-        if https:
-            self.headers["Strict-Transport-Security"] = "max-age=31536000"
+        self.https = https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
-                if "cache-control" not in headers:
-                    headers["Cache-Control"] = "private, no-cache"
+                _secure(MutableHeaders(scope=message), self.https)
             await send(message)
 
         await self.app(scope, receive, send_with if scope["type"] == "http" else send)
+
+
+def _secure(headers: MutableHeaders, https: bool) -> None:
+    for name, value in _HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "private, no-cache")
+    if https:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
 
 
 class Refused(Exception):
@@ -106,8 +113,10 @@ def endpoint(site: Site, door: Door, seen: Seen) -> Callable[[Request], Awaitabl
 def _through(visit: Visit, door: Door, form: Mapping[str, str], seen: Seen) -> Response:
     site, request = visit.site, visit.request
     posted = request.method == "POST"
-    visit = _known(visit, form)
     try:
+        visit = visit_of(request, site, form)
+        if any(isinstance(part, int) and part >= _TOO_LARGE for part in request.path_params.values()):
+            raise NotFound("there is no such page")
         if posted:
             _not_forged(visit)
         right = door.act_right if posted else door.right
@@ -131,15 +140,15 @@ def _through(visit: Visit, door: Door, form: Mapping[str, str], seen: Seen) -> R
         return error_page(visit, 400 if posted or request.query_params else 503, error.message, error.hint)
 
 
-def _known(visit: Visit, form: Mapping[str, str]) -> Visit:
-    """The visit with who makes it."""
-    site, request = visit.site, visit.request
-    told: dict[str, Any] = {"request": request, "site": site, "now": visit.now, "form": form}
+def visit_of(request: Request, site: Site, form: Mapping[str, str] | None = None) -> Visit:
+    """The visit, with who makes it."""
+    now = site.clock()
+    told: dict[str, Any] = {"request": request, "site": site, "now": now, "form": form or {}}
     if site.open_as is not None and local(request):
         return Visit(actor=site.open_as, **told)
     token = request.cookies.get(cookie(site))
     if token:
-        found = session_of(site.workspace.store, token, now=visit.now)
+        found = session_of(site.workspace.store, token, now=now)
         if found is not None:
             return Visit(actor=found.actor, session=found, **told)
     return Visit(actor=NOBODY, **told)
@@ -155,14 +164,18 @@ def local(request: Request) -> bool:
 
     The name counts, so that a page elsewhere whose name is pointed at 127.0.0.1 gets nothing.
     """
-    if request.client is None or request.headers.get("x-forwarded-for"):
+    if request.client is None or any(name in request.headers for name in _PASSED_ON):
         return False
     return _loopback(request.client.host) and host_name(request) in ("localhost", "127.0.0.1", "::1")
 
 
 def host_name(request: Request) -> str:
-    """The host that the browser asked for, without port."""
-    return urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    """The host that the browser asked for, without port; "" for what is no host."""
+    host = request.headers.get("host", "")
+    try:
+        return "" if "@" in host else urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _loopback(address: str) -> bool:
@@ -187,7 +200,10 @@ async def _form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise Refused(415, "this is not a form", "post it as application/x-www-form-urlencoded")
-    if int(request.headers.get("content-length") or 0) > FORM:
+    length = request.headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()):
+        raise Refused(400, "the form does not say how long it is")
+    if len(length) > 9 or int(length) > FORM:
         raise Refused(413, f"a form has {FORM // 1024} kB at most")
     body = b""
     async for chunk in request.stream():
@@ -258,6 +274,9 @@ def unexpected(site: Site) -> Callable[[Request, Exception], Response]:
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         visit = Visit(request, site, NOBODY, site.clock())
         hint = f"it is in the log under {number}; if it stays, tell whoever runs this Retinue"
-        return error_page(visit, 500, "something went wrong on our side", hint)
+        response = error_page(visit, 500, "something went wrong on our side", hint)
+        # Starlette answers this from outside of what puts the headers on.
+        _secure(response.headers, site.secure)
+        return response
 
     return answer

@@ -7,7 +7,7 @@ import mimetypes
 from starlette.responses import Response
 
 from retinue.errors import NotFound
-from retinue.web.rendering import static_file
+from retinue.web.rendering import static, static_file
 from retinue.web.site import Door, Visit
 
 _KINDS = {".js": "text/javascript", ".svg": "image/svg+xml", ".LICENSE": "text/plain"}
@@ -21,7 +21,9 @@ def file(visit: Visit) -> Response:
         raise NotFound(f"no file {name!r}") from None
     ending = "." + name.rpartition(".")[2]
     kind = _KINDS.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    kept = "public, max-age=31536000, immutable" if "v" in visit.query else "no-cache"
+    # Under the address of other bytes these would stay wrong for a year.
+    named = static(name).endswith(f"?v={visit.query['v']}") if "v" in visit.query else False
+    kept = "public, max-age=31536000, immutable" if named else "no-cache"
     return Response(content, media_type=kind, headers={"Cache-Control": kept})
 
 

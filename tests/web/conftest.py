@@ -1,0 +1,61 @@
+"""Two companies, scored once: an ordinary one, and one whose every text is hostile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retinue.workspace import Workspace, open_workspace
+from tests.run.company import Company, score
+from tests.web.company import FIRST, LAST, hostile, ordinary
+from tests.web.house import House, furnish
+from tests.web.payloads import MARKUP
+
+
+def scored(folder: Path, company: Company) -> Path:
+    company.write(folder)
+    score(folder, LAST, FIRST, every="week")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scored(tmp_path_factory.mktemp("web") / "ordinary", ordinary())
+
+
+@pytest.fixture(scope="module")
+def house(_ordinary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The ordinary company with everybody in it; what a module writes stays in the module."""
+    folder = Path(shutil.copytree(_ordinary, tmp_path_factory.mktemp("house") / "acme"))
+    workspace = open_workspace(folder, {})
+    yield furnish(workspace)
+    workspace.store.close()
+
+
+@pytest.fixture(scope="session")
+def hostile_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A company whose every text is markup."""
+    folder = scored(tmp_path_factory.mktemp("web") / "hostile", hostile(list(MARKUP)))
+    workspace = open_workspace(folder, {})
+    yield furnish(workspace)
+    workspace.store.close()
+
+
+@pytest.fixture
+def own(_ordinary: Path, tmp_path: Path) -> Iterator[House]:
+    """A house that a test has for itself."""
+    workspace = open_workspace(shutil.copytree(_ordinary, tmp_path / "acme"), {})
+    yield furnish(workspace)
+    workspace.store.close()
+
+
+@pytest.fixture
+def unscored(tmp_path: Path) -> Iterator[House]:
+    """A house where nothing is published yet."""
+    ordinary().write(tmp_path / "acme")
+    workspace: Workspace = open_workspace(tmp_path / "acme", {})
+    yield furnish(workspace)
+    workspace.store.close()
