@@ -1,0 +1,187 @@
+"""Which alerts a date raises: conditions over the accounts, then a memory that keeps them from repeating.
+
+An alert is raised once per episode: when its condition has held for `hold` days, and not again before it
+has ended and `rest` days have passed. What a change of the formula alone brings about is remembered
+without being told. Beyond `per_account` in 28 days, and under a mute, nothing is raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinue.action.matching import holds
+from retinue.action.picture import BANDS, NEVER, Days, Earlier, Flags, Happened, Picture
+from retinue.project.alerts import Alerting, AlertRule
+
+#: Days over which alerts of an account are counted.
+MONTH = 28
+#: Fewest accounts that make a storm.
+FEW = 10
+#: Points are compared with this tolerance: they were rounded on their way here.
+TIE = 1e-9
+_SEVERITY = {"high": 0, "normal": 1, "low": 2}
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one rule remembers of each account: since when its condition holds (NEVER if it does not),
+    when it was last raised, and whether this episode has been dealt with."""
+
+    since: Days
+    raised: Days
+    told: Flags
+
+    @classmethod
+    def empty(cls, accounts: int) -> Memory:
+        never = np.full(accounts, NEVER)
+        return cls(never, never.copy(), np.zeros(accounts, bool))
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What one date raises. `alerts` maps rules to accounts (places in the picture), the most at stake
+    first; a rule in `storms` tells of all of its accounts at once. `withheld` are those that were due and
+    not raised, by reason: muted, too_many."""
+
+    alerts: Mapping[str, NDArray[np.int64]]
+    storms: frozenset[str]
+    withheld: Mapping[str, Mapping[str, int]]
+    memory: Mapping[str, Memory]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What decisions rest on besides the date itself.
+
+    `memory` is that of each rule in the order of the picture's accounts; a rule without one is new, and
+    raises nothing on its first date, however many accounts it holds for. `lately` are alerts of each
+    account in the 28 days before. `muted` maps rules to accounts that are muted.
+    """
+
+    memory: Mapping[str, Memory] = field(default_factory=dict)
+    lately: NDArray[np.int64] | None = None
+    muted: Mapping[str, Flags] = field(default_factory=dict)
+
+
+def raised(
+    rules: Mapping[str, AlertRule],
+    policy: Alerting,
+    now: Picture,
+    earlier: Mapping[int, Earlier],
+    happened: Happened,
+    before: Before,
+) -> Raised:
+    """The alerts of one date. `earlier` maps the windows of rules, in days, to the scores so long before.
+
+    Dates are to be evaluated in order, each once; the memory that comes back goes into the next.
+    """
+    alerts: dict[str, NDArray[np.int64]] = {}
+    memory: dict[str, Memory] = {}
+    withheld: dict[str, dict[str, int]] = {}
+    storms: set[str] = set()
+    lately = np.zeros(len(now), np.int64) if before.lately is None else before.lately.copy()
+    # What weighs most comes first, so that it is not what the limit per account leaves out.
+    for name in sorted(rules, key=lambda n: (_SEVERITY[rules[n].severity], n)):
+        rule = rules[name]
+        if rule.is_portfolio:
+            continue
+        true = condition(name, rule, now, earlier, happened)
+        known = before.memory.get(name)
+        kept, due = remembered(rule, known or Memory.empty(len(now)), true, now, new=known is None)
+        muted = before.muted.get(name, np.zeros(len(now), bool))
+        crowded = lately >= policy.per_account
+        out = due & ~muted & ~crowded
+        # A mute only waits: what still holds when it ends is told then. What is too many is let go.
+        memory[name] = Memory(
+            kept.since,
+            np.where(out, now.day, kept.raised),
+            kept.told | out | (due & crowded & ~muted),
+        )
+        counts = {"muted": int((due & muted).sum()), "too_many": int((due & crowded & ~muted).sum())}
+        withheld[name] = {reason: count for reason, count in counts.items() if count}
+        places = np.flatnonzero(out)
+        if len(places):
+            alerts[name] = places[np.argsort(-stake(now)[places], kind="stable")]
+        if len(places) >= max(FEW, policy.storm * len(now)):
+            storms.add(name)
+        else:
+            lately += out
+    return Raised(alerts, frozenset(storms), withheld, memory)
+
+
+def condition(
+    name: str, rule: AlertRule, now: Picture, earlier: Mapping[int, Earlier], happened: Happened
+) -> Flags:
+    """For which accounts the rule's condition holds on this date."""
+    true = _condition(name, rule, now, earlier, happened)
+    if rule.applies_to is not None:
+        true = true & holds(rule.applies_to, now.columns, len(now))
+    return true
+
+
+def _condition(
+    name: str, rule: AlertRule, now: Picture, earlier: Mapping[int, Earlier], happened: Happened
+) -> Flags:
+    nobody = np.zeros(len(now), bool)
+    then = earlier.get(rule.within.days)
+    true: Flags = nobody
+    with np.errstate(invalid="ignore"):
+        match rule.kind:
+            case "band":
+                true = now.band == BANDS.index(rule.band or "")
+            case "drop" if then is not None:
+                true = then.computed - now.computed >= (rule.drop or 0) - TIE
+            case "component" if then is not None:
+                part = rule.component or ""
+                if part in now.components and part in then.components:
+                    true = then.components[part] - now.components[part] >= rule.by - TIE
+            case "event":
+                true = happened.events.get(name, np.zeros(len(now), np.int64)) > 0
+            case "renewal_within":
+                assert rule.renewal_within is not None
+                soon = (now.renews_in >= 0) & (now.renews_in <= rule.renewal_within.days)
+                true = soon & (now.computed < rule.below)
+            case "coverage_below":
+                true = now.coverage < (rule.coverage_below or 0)
+            case "no_touch" if name in happened.touched:
+                assert rule.no_touch is not None
+                true = now.day - happened.touched[name] > rule.no_touch.days
+            case "anomaly":
+                week = nobody if happened.anomaly is None else happened.anomaly
+                decline = nobody if happened.decline is None else happened.decline
+                true = {"week": week, "decline": decline, "any": week | decline}[rule.anomaly or "any"]
+            case "expansion":
+                assert rule.expansion is not None
+                true = holds(rule.expansion, now.columns, len(now))
+    return true
+
+
+def remembered(
+    rule: AlertRule, memory: Memory, true: Flags, now: Picture, *, new: bool
+) -> tuple[Memory, Flags]:
+    """The memory after this date, nothing raised yet, and for whom an alert is due."""
+    event = rule.kind == "event"
+    begins = true & (memory.since == NEVER)
+    # Each new row of an event is an episode of its own.
+    since = np.where(true, np.where(begins | event, now.day, memory.since), NEVER)
+    told = np.where(begins | event, False, memory.told) & true
+    silent = begins & now.recalibrated & (rule.kind in ("band", "drop", "component", "coverage_below"))
+    if new and not event:
+        silent = silent | begins
+    told = told | silent
+    held = true & (now.day - since >= rule.hold.days)
+    # Of events everyone counts: what is due within `rest` of another event is news all the same.
+    rested = np.full(len(true), True) if event else now.day - memory.raised >= rule.rest.days
+    return Memory(since, memory.raised, told), held & ~told & rested
+
+
+def stake(now: Picture) -> NDArray[np.float64]:
+    """(100 - score) / 100 x ARR, doubled within 90 days of renewal: the order of the book."""
+    near = (now.renews_in >= 0) & (now.renews_in <= 90)
+    money = np.maximum(np.nan_to_num(now.arr, nan=1.0), 0.0)
+    lost = 1 - np.nan_to_num(now.computed, nan=100.0) / 100
+    return np.asarray(lost * money * np.where(near, 2.0, 1.0), np.float64)
