@@ -28,6 +28,11 @@ def _third(connection: Connection) -> None:
     _take(connection, _THIRD)
 
 
+def _fourth(connection: Connection) -> None:
+    """Alerts and what rules remember, playbooks, interventions, and who does what when."""
+    _take(connection, _FOURTH)
+
+
 def _take(connection: Connection, statements: str) -> None:
     """Statements in words that are one type here and another there."""
     postgres = connection.dialect.name == "postgresql"
@@ -184,7 +189,50 @@ CREATE TABLE destinations (
 )
 """
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third)
+_FOURTH = """
+CREATE TABLE alerts (
+    id <SERIAL>, rule <KEY> NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL, account_id <KEY>,
+    subject <KEY>, owner TEXT, as_of DATE NOT NULL, raised_at <TIME> NOT NULL, summary TEXT NOT NULL,
+    evidence TEXT NOT NULL, stake <NUMBER> NOT NULL, closed_at <TIME>, closed_by TEXT, result TEXT
+);
+CREATE INDEX alerts_account ON alerts (account_id, as_of);
+CREATE INDEX alerts_as_of ON alerts (as_of, id);
+CREATE TABLE alert_memory (
+    rule <KEY> NOT NULL, subject <KEY> NOT NULL, since DATE, raised DATE, told BOOLEAN NOT NULL,
+    PRIMARY KEY (rule, subject)
+);
+CREATE TABLE alert_rules (
+    rule <KEY> NOT NULL PRIMARY KEY, declared TEXT NOT NULL, last_as_of DATE NOT NULL
+);
+CREATE TABLE mutes (
+    id <SERIAL>, account_id <KEY>, rule <KEY>, until DATE, reason TEXT NOT NULL, "by" TEXT NOT NULL,
+    said_at <TIME> NOT NULL, withdrawn_at <TIME>
+);
+CREATE TABLE enrolments (
+    id <SERIAL>, playbook <KEY> NOT NULL, account_id <KEY> NOT NULL, started_on DATE NOT NULL,
+    status TEXT NOT NULL, reason TEXT NOT NULL, state TEXT NOT NULL, alert <WHOLE>, ended_on DATE,
+    ended_because TEXT
+);
+CREATE INDEX enrolments_account ON enrolments (account_id, playbook);
+CREATE INDEX enrolments_playbook ON enrolments (playbook, status);
+CREATE TABLE interventions (
+    id <SERIAL>, account_id <KEY> NOT NULL, kind TEXT NOT NULL, started_on DATE NOT NULL, ended_on DATE,
+    owner TEXT NOT NULL, reason TEXT, playbook <KEY>, enrolment <WHOLE>, "by" TEXT NOT NULL,
+    said_at <TIME> NOT NULL, withdrawn_at <TIME>
+);
+CREATE INDEX interventions_account ON interventions (account_id);
+CREATE TABLE leases (name <KEY> NOT NULL PRIMARY KEY, holder TEXT NOT NULL, until <TIME> NOT NULL);
+CREATE TABLE schedules (
+    name <KEY> NOT NULL PRIMARY KEY, due_at <TIME> NOT NULL, done_at <TIME>, result TEXT
+);
+ALTER TABLE tasks ADD COLUMN snoozed_until DATE;
+ALTER TABLE tasks ADD COLUMN checklist TEXT;
+ALTER TABLE tasks ADD COLUMN alert <WHOLE>;
+ALTER TABLE tasks ADD COLUMN enrolment <WHOLE>;
+ALTER TABLE tasks ADD COLUMN step TEXT
+"""
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _second, _third, _fourth)
 
 NEWEST = len(STEPS)
 

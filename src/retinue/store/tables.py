@@ -265,6 +265,7 @@ notes = Table(
 Index("notes_account", notes.c.account_id)
 
 #: `status` is open, done or dropped. `result` is what was done, `said` what the customer said to it.
+#: `checklist` is a JSON list of {text, done}. `alert`, `enrolment` and `step` are where it comes from.
 tasks = Table(
     "tasks",
     metadata,
@@ -282,6 +283,11 @@ tasks = Table(
     Column("said_at", DateTime, nullable=False),
     Column("closed_by", Text),
     Column("closed_at", DateTime),
+    Column("snoozed_until", Date),
+    Column("checklist", Text),
+    Column("alert", _Number),
+    Column("enrolment", _Number),
+    Column("step", Text),
 )
 Index("tasks_account", tasks.c.account_id, tasks.c.status)
 Index("tasks_owner", tasks.c.owner, tasks.c.status, tasks.c.due_on)
@@ -378,4 +384,119 @@ destinations = Table(
     Column("rests_until", DateTime),
     Column("disabled_at", DateTime),
     Column("reason", Text),
+)
+
+#: What is raised. About one account, or (without one) about `subject`: a source, a value, a group, or
+#: the rule itself in a storm. `evidence` is JSON. An alert is open until somebody has dealt with it.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("rule", _Key, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("account_id", _Key),
+    Column("subject", _Key),
+    Column("owner", Text),
+    Column("as_of", Date, nullable=False),
+    Column("raised_at", DateTime, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("stake", Double, nullable=False),
+    Column("closed_at", DateTime),
+    Column("closed_by", Text),
+    Column("result", Text),
+)
+Index("alerts_account", alerts.c.account_id, alerts.c.as_of)
+Index("alerts_as_of", alerts.c.as_of, alerts.c.id)
+
+#: What rules remember, by account or subject; see `action.alerts`.
+alert_memory = Table(
+    "alert_memory",
+    metadata,
+    Column("rule", _Key, primary_key=True),
+    Column("subject", _Key, primary_key=True),
+    Column("since", Date),
+    Column("raised", Date),
+    Column("told", Boolean, nullable=False),
+)
+
+#: Rules that were evaluated before, and up to which as-of date all of them were.
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("rule", _Key, primary_key=True),
+    Column("declared", Text, nullable=False),
+    Column("last_as_of", Date, nullable=False),
+)
+
+#: Alerts that nobody wants: of an account, of a rule, or of both; until a day, or for good.
+mutes = Table(
+    "mutes",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("account_id", _Key),
+    Column("rule", _Key),
+    Column("until", Date),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("said_at", DateTime, nullable=False),
+    Column("withdrawn_at", DateTime),
+)
+
+#: An account in a playbook. `status` is active, completed, stopped or held_out (for comparison: nothing
+#: is done). `state` is JSON: what each step has come to.
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("playbook", _Key, nullable=False),
+    Column("account_id", _Key, nullable=False),
+    Column("started_on", Date, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("alert", _Number),
+    Column("ended_on", Date),
+    Column("ended_because", Text),
+)
+Index("enrolments_account", enrolments.c.account_id, enrolments.c.playbook)
+Index("enrolments_playbook", enrolments.c.playbook, enrolments.c.status)
+
+#: What was done for an account, so that its effect can be measured.
+interventions = Table(
+    "interventions",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("account_id", _Key, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("started_on", Date, nullable=False),
+    Column("ended_on", Date),
+    Column("owner", Text, nullable=False),
+    Column("reason", Text),
+    Column("playbook", _Key),
+    Column("enrolment", _Number),
+    Column("by", Text, nullable=False),
+    Column("said_at", DateTime, nullable=False),
+    Column("withdrawn_at", DateTime),
+)
+Index("interventions_account", interventions.c.account_id)
+
+#: Who may do what only one may do at a time, and until when.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", _Key, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", DateTime, nullable=False),
+)
+
+#: When each scheduled thing was last due and done.
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("name", _Key, primary_key=True),
+    Column("due_at", DateTime, nullable=False),
+    Column("done_at", DateTime),
+    Column("result", Text),
 )
