@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJ
 
 from retinue.errors import Place
 from retinue.project.declaration import Declaration
+from retinue.project.destinations import Destinations
 from retinue.project.metrics import AnyMetric, Children, Sql
 from retinue.project.outcomes import OutcomeRule, Validation
 from retinue.project.references import ROLL_UP, metrics_of
@@ -75,6 +76,7 @@ class Settings(Declaration):
     outcomes: dict[str, OutcomeRule] = {}
     validation: Validation = Validation()
     serve: Serve = Serve()
+    destinations: Destinations = {}
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,13 @@ def declared(old: Project, new: Project) -> Declared:
     return Declared(cards, metrics, sources, settings)
 
 
+def between(old: Formula, new: Formula) -> tuple[ScorecardChange, tuple[Named, ...]]:
+    """How a scorecard's formula differs from another, and the metrics of both that are declared otherwise."""
+    metrics = tuple(_named(_dumped(old.metrics), _dumped(new.metrics)))
+    change = _scorecard(new.scorecard.scorecard, old, new, {one.name for one in metrics})
+    return change, metrics
+
+
 def _scorecard(name: str, old: Formula | None, new: Formula | None, metrics: set[str]) -> ScorecardChange:
     if old is None or new is None:
         return ScorecardChange(
@@ -181,7 +188,7 @@ def _shares(formula: Formula) -> dict[tuple[str, str], float]:
 
 def _settings(project: Project) -> Any:
     told = project.settings.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in told.items() if key not in ("facts", "scorecards", "serve")}
+    return {key: value for key, value in told.items() if key not in ("facts", "scorecards", "serve", "destinations")}
 
 
 def _dumped(declarations: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def key(
         "version": [VERSION, SEMANTICS, __version__],
         "formulas": [formula.to_dict() for formula in project.formulas],
         "metrics": {name: one.model_dump(mode="json") for name, one in project.metrics.items()},
-        "settings": project.settings.model_dump(mode="json", exclude={"outcomes", "serve"}),
+        "settings": project.settings.model_dump(mode="json", exclude={"outcomes", "serve", "destinations"}),
         "outcome": rule.model_dump(mode="json"),
         "dates": [day.isoformat() for day in dates],
         "today": today.isoformat(),
