@@ -33,8 +33,11 @@ SETTINGS: dict[str, Any] = {
         "key": "id",
         "columns": {
             **{name: name for name in ("name", "owner", "territory", "segment", "tier", "arr", "seats")},
-            **{"started_on": "started", "renews_on": "renews", "ended_on": "ended", "parent": "parent"},
-            **{"plan": "plan"},
+            "started_on": "started",
+            "renews_on": "renews",
+            "ended_on": "ended",
+            "parent": "parent",
+            "plan": "plan",
         },
         "history": dict.fromkeys(
             ("name", "owner", "territory", "segment", "tier", "arr", "seats", "renews_on", "plan"), "fixed"

@@ -60,7 +60,7 @@ def account_hidden_from(name: str) -> str | None:
 
 
 def their_account(house: House, name: str | None) -> dict[str, Any]:
-    return {"account": account_of(name)}
+    return {"account_id": account_of(name)}
 
 
 def static_file(house: House, name: str | None) -> dict[str, Any]:

@@ -24,4 +24,4 @@ def told(answer: Any) -> set[str]:
 
 def leaked(name: str | None, answer: Any, asked: str = "") -> set[str]:
     """The marks of accounts out of the person's sight; what they asked for themselves is no news."""
-    return (told(answer) & unseen(name)) - set(f"zq{found}" for found in _MARK.findall(asked))
+    return (told(answer) & unseen(name)) - {f"zq{found}" for found in _MARK.findall(asked)}

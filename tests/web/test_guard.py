@@ -1,4 +1,4 @@
-"""Forged posts, other hosts, big bodies, odd paths: what the guard of the pages lets through, and what not."""
+"""Forged posts, other hosts, big bodies, odd paths: what the guard of the pages lets through."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_file_is_kept_for_ever_under_the_address_of_its_bytes_only(house: Hous
         assert "immutable" in answer.headers["cache-control"]
         assert "set-cookie" not in answer.headers
         assert browser.get(name.split("?")[0]).headers["cache-control"] == "no-cache"
-        # Another version asks for other bytes: whoever keeps these under its address would keep the wrong ones.
+        # Whoever keeps these bytes under the address of others would keep the wrong ones.
         assert browser.get(name.split("?")[0] + "?v=000000000000").headers["cache-control"] == "no-cache"
 
 

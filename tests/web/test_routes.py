@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retinue.web.app import DOORS
-from tests.web.doors import CASES, EVERYBODY, Case, account_hidden_from
+from tests.web.doors import CASES, EVERYBODY, OUT, Case, account_hidden_from
 from tests.web.house import House
 from tests.web.leaks import leaked
 
@@ -62,14 +62,12 @@ def test_an_account_out_of_sight_is_not_there(house: House, what: str) -> None:
         hidden = account_hidden_from(name) if name is not None else "zq00-id"
         if hidden is None:
             continue
-        answer = ask(house, name, what, case, {**case.path(house, name), "account": hidden})
+        answer = ask(house, name, what, case, {**case.path(house, name), "account_id": hidden})
         due = case.expected(method, name)
-        assert answer.status_code == (
-            due if due in (303, 401, 403) and name in (None, "gone") or due == 403 else 404
-        )
+        assert answer.status_code == (due if name in OUT or due == 403 else 404)
         assert not leaked(name, answer, hidden)
         # The same words as for an account that never was.
-        other = ask(house, name, what, case, {**case.path(house, name), "account": "zq99-id"})
+        other = ask(house, name, what, case, {**case.path(house, name), "account_id": "zq99-id"})
         assert other.status_code == answer.status_code
         assert plain(answer, hidden) == plain(other, "zq99-id")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from retinue.desk.steady import steady
 from retinue.errors import StoreError
@@ -19,6 +19,7 @@ from retinue.store.work import open_tasks
 from retinue.workspace import Workspace
 
 Scope = Literal["mine", "team", "all"]
+T = TypeVar("T")
 
 PAGE = 50
 #: What the accounts in a book can be narrowed down by on its page.
@@ -152,12 +153,20 @@ def book(workspace: Workspace, actor: Actor, ask: Ask) -> Book:
     return steady(workspace, lambda run: _book(workspace, actor, ask, run))
 
 
-def every_row(workspace: Workspace, actor: Actor, ask: Ask) -> Iterator[BookRow]:
-    """All accounts that match, for an export; read a page at a time."""
+def export(workspace: Workspace, actor: Actor, ask: Ask, write: Callable[[Iterator[BookRow]], T]) -> T:
+    """What `write` makes of all accounts that match, all of them of one run.
+
+    It is called again from the first account on if another run is published meanwhile.
+    """
+    return steady(workspace, lambda run: write(_every(workspace, actor, ask, _day(run))))
+
+
+def _every(workspace: Workspace, actor: Actor, ask: Ask, day: date) -> Iterator[BookRow]:
+    """Read a page at a time."""
     after = None
     while True:
         page = dataclasses.replace(ask, after=after, limit=500)
-        rows = steady(workspace, lambda run, page=page: _rows(workspace, actor, page, _day(run)))  # type: ignore[misc]
+        rows = _rows(workspace, actor, page, day)
         yield from rows
         if len(rows) < page.limit:
             return

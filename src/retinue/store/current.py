@@ -166,7 +166,7 @@ def accounts(  # noqa: PLR0913 - a list can be narrowed down in many ways
     with store.read() as connection:
         run_id = _published(connection).run_id
         own = current.c.run_id == run_id
-        last = _last(connection, own, column, after) if after is not None else None
+        last = _last(connection, own & visible(actor), column, after) if after is not None else None
         rows: list[Row[Any]] = []
         # Two queries, values then empties: each walks an index, and NULLs need no order of their own.
         if last is None or last[0] is not None:
@@ -229,6 +229,14 @@ def counts(
             query.where(own).group_by(column).order_by(size.desc(), column.asc().nulls_first())
         )
         return [Group(value, accounts, float(arr)) for value, accounts, arr in found]
+
+
+def seen_ids(store: Store, actor: Actor) -> list[str]:
+    """The ids of all current accounts that the actor may see, in order. Raises NotFound before a run."""
+    with store.read() as connection:
+        own = current.c.run_id == _published(connection).run_id
+        query = select(current.c.account_id).where(own, visible(actor)).order_by(current.c.account_id)
+        return list(connection.execute(query).scalars())
 
 
 def changes(
@@ -331,7 +339,8 @@ def _found(search: str | None) -> ColumnElement[bool]:
 def _last(
     connection: Connection, own: ColumnElement[bool], column: ColumnElement[Any], account_id: str
 ) -> tuple[Any, str]:
-    """The place in the sorted list of the last account that was shown."""
+    """The place in the sorted list of the last account that was shown: one of `own`, or it would tell
+    where an account stands that the actor may not see."""
     row = connection.execute(select(column).where(own, current.c.account_id == account_id)).first()
     if row is None:
         raise NotFound(f"account {account_id!r}, where the page before ended, is gone", hint="start over")

@@ -139,7 +139,8 @@ def tasks_of(
     due = func.coalesce(tasks.c.due_on, date.max)
     with store.read() as connection:
         if after is not None:
-            last = connection.execute(select(due).where(tasks.c.id == after)).scalar_one_or_none()
+            own = and_(tasks.c.id == after, _seen(actor))
+            last = connection.execute(select(due).where(own)).scalar_one_or_none()
             if last is None:
                 raise NotFound(f"task {after}, where the page before ended, is gone", hint="start over")
             conditions.append(or_(due > last, and_(due == last, tasks.c.id > after)))

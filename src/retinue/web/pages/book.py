@@ -6,12 +6,15 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any, cast
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, cast
 from urllib.parse import parse_qsl, urlencode
 
+from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
-from retinue.desk.book import CHOICES, FAST, ORDER, Ask, BookRow, Scope, book, every_row
+from retinue.desk import book as desk
+from retinue.desk.book import CHOICES, FAST, ORDER, Ask, BookRow, Scope, book
 from retinue.errors import StoreError
 from retinue.store.access import Actor
 from retinue.store.saved_views import remove_view, save_view, views_of
@@ -103,13 +106,23 @@ class Address:
 
 def export(visit: Visit) -> Response:
     ask = asked(visit.actor, visit.query)
-    rows = every_row(visit.workspace, visit.actor, ask)
+    written = desk.export(visit.workspace, visit.actor, ask, _written)
     name = f"accounts-{visit.now:%Y-%m-%d}.csv"
     return StreamingResponse(
-        _csv(rows),
+        iter(lambda: written.read(1 << 16), b""),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        background=BackgroundTask(written.close),
     )
+
+
+def _written(rows: Iterator[BookRow]) -> IO[bytes]:
+    """The whole file before the first byte of it is sent: what goes wrong can still be said."""
+    sink = SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 - it is closed when it was sent
+    for text in _csv(rows):
+        sink.write(text.encode())
+    sink.seek(0)
+    return sink
 
 
 def _csv(rows: Iterator[BookRow]) -> Iterator[str]:
