@@ -205,9 +205,8 @@ def _seen(actor: Actor) -> ColumnElement[bool]:
 def _read() -> Any:
     run_id = select(pointer.c.run_id).scalar_subquery()
     fields = [current.c.name if f.name == "name" else tasks.c[f.name] for f in dataclasses.fields(Task)]
-    return select(*fields).outerjoin(
-        current, and_(current.c.run_id == run_id, current.c.account_id == tasks.c.account_id)
-    )
+    own = and_(current.c.run_id == run_id, current.c.account_id == tasks.c.account_id)
+    return select(*fields).select_from(tasks.outerjoin(current, own))
 
 
 def _change(store: Store, actor: Actor, task: int, values: dict[str, Any], what: str, now: datetime) -> None:
