@@ -252,6 +252,12 @@ def link_person(store: Store, person: int, issuer: str, subject: str, *, now: da
         write_audit(connection, before.email, "link person", before.email, now, None, {"issuer": issuer})
 
 
+def is_anybody(store: Store) -> bool:
+    """Whether anybody was ever let in. Needs no right: whoever comes is told how to begin."""
+    with store.read() as connection:
+        return connection.execute(select(people.c.id).limit(1)).first() is not None
+
+
 def people_list(store: Store, actor: Actor) -> list[Person]:
     """Everybody, by name; who is disabled too."""
     require(actor, "manage")
@@ -264,9 +270,8 @@ def find_person(store: Store, actor: Actor, person: int | str) -> Person:
     """The person of that number or e-mail. For oneself it needs no right. Raises NotFound."""
     if person != actor.person:
         require(actor, "manage")
-    own: ColumnElement[bool] = people.c.id == person
-    if isinstance(person, str):
-        own = people.c.email == plain(person)
+    by_email = people.c.email == plain(str(person))
+    own = by_email if isinstance(person, str) else people.c.id == _number(person)
     with store.read() as connection:
         row = connection.execute(select(people).where(own)).first()
     if row is None:
@@ -319,8 +324,13 @@ def end_sessions(connection: Connection, person: int, now: datetime, keep: str |
     connection.execute(update(sessions).where(own).values(revoked_at=utc(now)))
 
 
+def _number(person: int) -> int:
+    """No number of a person is larger than a column takes."""
+    return person if 0 < person < 1 << 63 else -1
+
+
 def _person(connection: Connection, person: int) -> Person:
-    row = connection.execute(select(people).where(people.c.id == person)).first()
+    row = connection.execute(select(people).where(people.c.id == _number(person))).first()
     if row is None:
         raise NotFound(f"no person {person}", hint="see `retinue people list`")
     return person_of(row)

@@ -16,13 +16,17 @@ from starlette.routing import Route
 
 from retinue.store.access import Actor
 from retinue.web import guard
-from retinue.web.pages import book, static
+from retinue.web.pages import audit, book, me, people, signin, static
 from retinue.web.site import Door, Site, Visit
 
 #: Every page and every form. A test asks each of them as everybody, so that none is forgotten.
 DOORS: tuple[Door, ...] = (
     *static.DOORS,
     *book.DOORS,
+    *signin.DOORS,
+    *me.DOORS,
+    *people.DOORS,
+    *audit.DOORS,
 )
 
 

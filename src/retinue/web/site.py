@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from retinue.signin.provider import Provider
 from retinue.store.access import Actor, Right
 from retinue.store.sessions import Session
 from retinue.web.rendering import rendered
@@ -36,7 +37,8 @@ class Site:
 
     `address` is how people reach it (https://retinue.example.com), None if only by the host that they
     name. With `open_as`, whoever comes from this machine is that actor and does not sign in.
-    `records_use`: whether views and actions are kept. `provider`: where people can sign in instead.
+    `records_use`: whether views and actions are kept. `provider`: where people can sign in instead;
+    `passwords`: whether they can with a password.
     """
 
     workspace: Workspace
@@ -44,7 +46,8 @@ class Site:
     address: str | None = None
     open_as: Actor | None = None
     records_use: bool = True
-    provider: Any = None
+    provider: Provider | None = None
+    passwords: bool = True
     idle_hours: float = 12.0
     session_days: float = 7.0
 
