@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from retinue.store.access import RIGHTS, Right
-from tests.web.company import PEOPLE, mark, numbers_seen
+from retinue.store.access import OPERATOR, RIGHTS, Right
+from retinue.store.keys import add_key
+from retinue.store.people import add_person, disable_person
+from retinue.store.sessions import begin_session, digest
+from tests.web.company import NOW, PEOPLE, mark, numbers_seen
 from tests.web.house import House
 
 #: Everybody, and those who are not signed in: nobody, and somebody whose account is disabled.
@@ -72,6 +76,42 @@ def own_view(house: House, name: str | None) -> dict[str, Any]:
     return {"view": house.view_of(name if name not in OUT else "owner")}
 
 
+def own_key(house: House, name: str | None) -> dict[str, Any]:
+    """A key of this person; for who is not signed in, one of somebody else."""
+    store = house.workspace.store
+    person = house.people[name if name is not None and name not in OUT else "owner"]
+    key, _ = add_key(store, OPERATOR, f"key {next(_numbers)}", ["read"], now=NOW, person=person)
+    return {"key": key}
+
+
+def own_session(house: House, name: str | None) -> dict[str, Any]:
+    """Another session of this person; for who is not signed in, one of somebody else."""
+    store = house.workspace.store
+    person = house.people[name if name is not None and name not in OUT else "owner"]
+    token, _ = begin_session(store, person, agent="phone", now=NOW)
+    return {"session": digest(token)}
+
+
+def somebody(house: House, name: str | None) -> dict[str, Any]:
+    """A person whom nothing else here knows."""
+    number = next(_numbers)
+    return {
+        "person": add_person(
+            house.workspace.store, OPERATOR, f"new{number}@example.com", f"New {number}", "csm", now=NOW
+        )
+    }
+
+
+def somebody_disabled(house: House, name: str | None) -> dict[str, Any]:
+    told = somebody(house, name)
+    disable_person(house.workspace.store, OPERATOR, told["person"], now=NOW)
+    return told
+
+
+_numbers = itertools.count()
+#: Whoever is signed in need not sign in.
+_ALREADY = {name: 303 for name in PEOPLE if name not in OUT}
+
 #: Method and path of each door.
 CASES: dict[str, Case] = {
     "GET /static/{name:path}": Case(None, 200, static_file),
@@ -79,4 +119,25 @@ CASES: dict[str, Case] = {
     "GET /book.csv": Case("read", 200),
     "POST /views": Case("read", 303, form={"name": "Mine", "query": "scope=all"}),
     "POST /views/{view:int}/remove": Case("read", 303, own_view),
+    "GET /sign-in": Case(None, 200, instead=_ALREADY),
+    "POST /sign-in": Case(None, 401),
+    # No provider is declared here.
+    "GET /sign-in/elsewhere": Case(None, 403),
+    "GET /sign-in/return": Case(None, 403),
+    "POST /sign-out": Case(None, 303),
+    "GET /me": Case("read", 200),
+    # Nobody here has a password that could be changed.
+    "POST /me/password": Case("read", 404),
+    "POST /me/keys": Case("read", 200, form={"name": "nightly", "scope": "read"}),
+    "POST /keys/{key}/replace": Case("read", 200, own_key),
+    "POST /keys/{key}/revoke": Case("read", 303, own_key),
+    "POST /sessions/{session}/end": Case("read", 303, own_session),
+    "GET /people": Case("manage", 200),
+    "POST /people": Case("manage", 400),
+    "GET /people/{person:int}": Case("manage", 200, somebody),
+    "POST /people/{person:int}": Case("manage", 400, somebody),
+    "POST /people/{person:int}/disable": Case("manage", 303, somebody),
+    "POST /people/{person:int}/enable": Case("manage", 303, somebody_disabled),
+    "POST /people/{person:int}/password": Case("manage", 200, somebody),
+    "GET /audit": Case("audit", 200),
 }

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from retinue.store.access import OPERATOR
 from retinue.store.people import actor_of, add_person, disable_person, find_person
 from retinue.store.saved_views import save_view, views_of
-from retinue.store.sessions import begin_session
+from retinue.store.sessions import begin_session, session
 from retinue.web.app import application
 from retinue.web.guard import form_token
 from retinue.web.site import Site, Visit
@@ -77,6 +77,9 @@ class House:
         )
         if name is None:
             return Browser(made)
+        store = self.workspace.store
+        if not PEOPLE[name].disabled and session(store, self.tokens[name][0], now=NOW) is None:
+            self.tokens[name] = begin_session(store, self.people[name], agent="tests", now=NOW)
         token, csrf = self.tokens[name]
         made.cookies.set("retinue", token)
         return Browser(made, masked(self.site, csrf))

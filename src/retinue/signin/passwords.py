@@ -87,6 +87,8 @@ def sign_in(store: Store, email: str, password: str, *, address: str, now: datet
     It is refused in the same way, after the same work, for somebody unknown or disabled, for one
     without a password, and for a wrong one.
     """
+    if not email.strip() or not password:
+        return Refused()
     keys = keys_for(email, address)
     wait = try_now(store, keys, now=now)
     if wait:
