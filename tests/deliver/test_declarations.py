@@ -14,8 +14,13 @@ CANARY = "kanarienvogel"
 
 GOOD = """\
   csm_mail:
-    email: {to: owner, from: Retinue <retinue@example.com>, smtp: {host: mail.example.com, user: u, password: {file: pw}}}
-  heads: {email: {to: [ann@example.com, bob@example.com], from: r@example.com, smtp: {host: localhost, tls: none}}, admin: true}
+    email:
+      to: owner
+      from: Retinue <retinue@example.com>
+      smtp: {host: mail.example.com, user: u, password: {file: pw}}
+  heads:
+    email: {to: [ann@example.com, bob@example.com], from: r@example.com, smtp: {host: localhost, tls: none}}
+    admin: true
   team_slack: {slack: {url: {env: SLACK_URL}}, per_minute: 30}
   teams: {teams: {url: {env: TEAMS_URL}}}
   crm: {webhook: {url: https://crm.example.com/hooks, secret: {env: CRM_SECRET}}}

@@ -184,8 +184,8 @@ CREATE INDEX outbox_due ON outbox (destination, due_at, id) WHERE sent_at IS NUL
 CREATE INDEX outbox_dead ON outbox (dead_at, id);
 CREATE INDEX outbox_account ON outbox (account_id);
 CREATE TABLE destinations (
-    name <KEY> NOT NULL PRIMARY KEY, failures INTEGER NOT NULL, rests_until <TIME>, disabled_at <TIME>,
-    reason TEXT
+    name <KEY> NOT NULL PRIMARY KEY, failures INTEGER NOT NULL, stumbles INTEGER NOT NULL,
+    rests_until <TIME>, disabled_at <TIME>, reason TEXT
 )
 """
 

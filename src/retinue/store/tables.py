@@ -375,12 +375,14 @@ Index(
 Index("outbox_dead", outbox.c.dead_at, outbox.c.id)
 Index("outbox_account", outbox.c.account_id)
 
-#: How a destination is doing: failures since the last success, and whether it rests or is disabled.
+#: How a destination is doing. Since the last success: `failures` that were for good, and `stumbles` after
+#: each of which it rested, longer each time.
 destinations = Table(
     "destinations",
     metadata,
     Column("name", _Key, primary_key=True),
     Column("failures", Integer, nullable=False),
+    Column("stumbles", Integer, nullable=False),
     Column("rests_until", DateTime),
     Column("disabled_at", DateTime),
     Column("reason", Text),

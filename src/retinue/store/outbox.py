@@ -1,0 +1,443 @@
+"""Messages on their way: written with the change that they are about, and sent elsewhere.
+
+A row is open until it is sent or dead. A worker claims open rows for a while, by an UPDATE that holds
+only while nobody else has them; a claim that ends is open to others again. So a message is delivered at
+least once, under one key, and has one effect as far as its receiver honours the key.
+
+`now` is an aware datetime throughout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from retinue.errors import NotFound
+from retinue.store.access import Actor, require
+from retinue.store.database import Store
+from retinue.store.publish import utc
+from retinue.store.said import write_audit
+from retinue.store.tables import destinations, outbox
+
+#: Failures for good in a row after which a destination is disabled.
+GIVE_UP_AFTER = 5
+#: How long messages are kept once they are sent, and once they are dead.
+KEPT, KEPT_DEAD = timedelta(days=30), timedelta(days=180)
+#: How long messages wait for a destination that is disabled. An older one would only mislead.
+WAITS = timedelta(days=7)
+_ERROR = 500
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_OPEN = and_(outbox.c.sent_at.is_(None), outbox.c.dead_at.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message to put in the outbox. `id` is its idempotency key: the same one is taken once."""
+
+    id: str
+    destination: str
+    kind: str
+    subject: str
+    payload: Mapping[str, Any]
+    due_at: datetime
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that a worker has until `until` (UTC without a zone). `attempts` counts this one."""
+
+    id: str
+    destination: str
+    kind: str
+    subject: str
+    payload: dict[str, Any]
+    account_id: str | None
+    attempts: int
+    worker: str
+    until: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A message that was given up. Times are UTC without a zone."""
+
+    id: str
+    destination: str
+    kind: str
+    subject: str
+    account_id: str | None
+    attempts: int
+    dead_at: datetime
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a destination is doing. Times are UTC without a zone; `waiting` and `dead` count messages."""
+
+    name: str
+    waiting: int
+    dead: int
+    sent: int
+    failures: int
+    rests_until: datetime | None
+    disabled_at: datetime | None
+    reason: str | None
+
+
+def key(*parts: object) -> str:
+    """An idempotency key of what makes a message the one that it is: its alert and destination, say."""
+    text = json.dumps([str(part) for part in parts])
+    return "msg_" + hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def enqueue(connection: Connection, rows: Iterable[Row], *, now: datetime) -> int:
+    """Put messages in the outbox, in the transaction of what they are about; how many are new.
+
+    A key that is there already, sent or not, is left as it is. Raises ValueError for a key that cannot
+    be one: it has letters, digits, - and _.
+    """
+    moment = utc(now)
+    values = [_values(row, moment) for row in rows]
+    if not values:
+        return 0
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    added = 0
+    for start in range(0, len(values), 500):
+        statement = dialect.insert(outbox).values(values[start : start + 500])
+        done = statement.on_conflict_do_nothing(index_elements=["id"]).returning(outbox.c.id)
+        added += len(connection.execute(done).all())
+    return added
+
+
+def claim(
+    store: Store,
+    worker: str,
+    *,
+    now: datetime,
+    limit: int,
+    lease: timedelta,
+    shares: Mapping[str, int] | None = None,
+) -> list[Claimed]:
+    """Have at most `limit` messages for `lease`, the longest due first, destinations by turns.
+
+    Of a destination in `shares` no more than so many. Those that rest or are disabled are left out.
+    """
+    moment = utc(now)
+    free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= moment)
+    due = and_(_OPEN, outbox.c.due_at <= moment, free)
+    away = select(destinations.c.name).where(
+        or_(destinations.c.disabled_at.is_not(None), destinations.c.rests_until > moment)
+    )
+    with store.read() as connection:
+        names = connection.execute(
+            select(outbox.c.destination).where(due, outbox.c.destination.not_in(away)).distinct()
+        ).scalars()
+        turns = []
+        for name in list(names):
+            most = min(limit, (shares or {}).get(name, limit))
+            found = connection.execute(
+                select(outbox.c.due_at, outbox.c.id)
+                .where(due, outbox.c.destination == name)
+                .order_by(outbox.c.due_at, outbox.c.id)
+                .limit(max(0, most))
+            )
+            turns += [(turn, row.due_at, row.id) for turn, row in enumerate(found)]
+    wanted = [id_ for _, _, id_ in sorted(turns)[:limit]]
+    if not wanted:
+        return []
+    until = moment + lease
+    with store.write() as connection:
+        taken = connection.execute(
+            update(outbox)
+            .where(outbox.c.id.in_(wanted), due)
+            .values(claimed_by=worker, claimed_until=until, attempts=outbox.c.attempts + 1)
+            .returning(outbox)
+        ).all()
+    order = {id_: place for place, id_ in enumerate(wanted)}
+    return [
+        Claimed(
+            row.id,
+            row.destination,
+            row.kind,
+            row.subject,
+            json.loads(row.payload),
+            row.account_id,
+            row.attempts,
+            worker,
+            until,
+            row.created_at,
+        )
+        for row in sorted(taken, key=lambda row: order[row.id])
+    ]
+
+
+def sent(store: Store, claimed: Claimed, *, now: datetime, note: str | None = None) -> bool:
+    """It was taken by its receiver, perhaps with a `note`. False where that was known already.
+
+    It is so whoever has it by now.
+    """
+    with store.write() as connection:
+        done = connection.execute(
+            update(outbox)
+            .where(outbox.c.id == claimed.id, outbox.c.sent_at.is_(None))
+            .values(
+                sent_at=utc(now),
+                dead_at=None,
+                last_error=note and note[:_ERROR],
+                claimed_by=None,
+                claimed_until=None,
+            )
+        )
+        connection.execute(
+            update(destinations)
+            .where(destinations.c.name == claimed.destination, destinations.c.disabled_at.is_(None))
+            .values(failures=0, stumbles=0, rests_until=None, reason=None)
+        )
+        return done.rowcount == 1
+
+
+def retry(
+    store: Store,
+    claimed: Claimed,
+    error: str,
+    *,
+    at: datetime,
+    rest: Callable[[int], datetime] | None = None,
+) -> bool:
+    """It failed, and is due again `at`. `error` is kept, and must hold no secret.
+
+    With `rest`, nothing goes to its destination before the time that it gives for the number of rests
+    in a row. False where somebody else has it by now, and decides.
+    """
+    with store.write() as connection:
+        done = _give(connection, claimed, due_at=utc(at), last_error=error[:_ERROR])
+        if done and rest is not None:
+            _known(connection, claimed.destination)
+            here = destinations.c.name == claimed.destination
+            stumbles = connection.execute(
+                update(destinations)
+                .where(here)
+                .values(stumbles=destinations.c.stumbles + 1)
+                .returning(destinations.c.stumbles)
+            ).scalar_one()
+            connection.execute(
+                update(destinations)
+                .where(here, destinations.c.disabled_at.is_(None))
+                .values(rests_until=utc(rest(stumbles)), reason=error[:_ERROR])
+            )
+    return done
+
+
+def bury(
+    store: Store,
+    claimed: Claimed,
+    error: str,
+    *,
+    now: datetime,
+    counts: bool = True,
+    at_once: bool = False,
+    tell: Iterable[Row] = (),
+) -> bool:
+    """It failed for good. True where that disabled its destination.
+
+    With `counts` the destination is to blame: after `GIVE_UP_AFTER` in a row, or `at_once`, it is
+    disabled, and `tell` is put in the outbox with it, once.
+    """
+    with store.write() as connection:
+        if not _give(connection, claimed, dead_at=utc(now), last_error=error[:_ERROR]) or not counts:
+            return False
+        _known(connection, claimed.destination)
+        here = destinations.c.name == claimed.destination
+        failures = connection.execute(
+            update(destinations)
+            .where(here)
+            .values(failures=destinations.c.failures + 1)
+            .returning(destinations.c.failures)
+        ).scalar_one()
+        if failures < GIVE_UP_AFTER and not at_once:
+            return False
+        disabled = connection.execute(
+            update(destinations)
+            .where(here, destinations.c.disabled_at.is_(None))
+            .values(disabled_at=utc(now), reason=error[:_ERROR])
+        )
+        if disabled.rowcount != 1:
+            return False
+        after = {"reason": error[:_ERROR], "failures": failures}
+        write_audit(connection, "delivery", "disable destination", claimed.destination, now, None, after)
+        enqueue(connection, tell, now=now)
+    return True
+
+
+def give_back(store: Store, several: Collection[Claimed], *, due: datetime | None = None) -> int:
+    """Let others have what was claimed and not tried; it does not count as an attempt."""
+    given = 0
+    with store.write() as connection:
+        for claimed in several:
+            values = {"attempts": claimed.attempts - 1} | ({} if due is None else {"due_at": utc(due)})
+            given += _give(connection, claimed, **values)
+    return given
+
+
+# --- for admins ----------------------------------------------------------------------------------
+
+
+def dead(store: Store, actor: Actor, *, limit: int = 100) -> list[Dead]:
+    """What was given up, the newest first. Raises Forbidden for all but admins."""
+    require(actor, "manage")
+    columns = [outbox.c[field.name] for field in fields(Dead)]
+    with store.read() as connection:
+        rows = connection.execute(
+            select(*columns)
+            .where(outbox.c.dead_at.is_not(None))
+            .order_by(outbox.c.dead_at.desc(), outbox.c.id)
+            .limit(limit)
+        ).mappings()
+        return [Dead(**row) for row in rows]
+
+
+def replay(store: Store, actor: Actor, id_: str, *, now: datetime) -> None:
+    """Send what was given up once more, under its key. Raises NotFound if there is none such."""
+    require(actor, "manage")
+    with store.write() as connection:
+        done = connection.execute(
+            update(outbox)
+            .where(outbox.c.id == id_, outbox.c.dead_at.is_not(None))
+            .values(dead_at=None, due_at=utc(now), attempts=0, claimed_by=None, claimed_until=None)
+        )
+        if done.rowcount != 1:
+            raise NotFound(f"no message was given up under {id_!r}", hint="see the list of dead messages")
+        write_audit(connection, actor.name, "replay message", id_, now, None, None)
+
+
+def standings(store: Store, actor: Actor, declared: Collection[str] = ()) -> list[Standing]:
+    """How each destination that is declared, or has messages, is doing; by name. For admins."""
+    require(actor, "manage")
+    counts = [
+        func.count().filter(_OPEN).label("waiting"),
+        func.count().filter(outbox.c.dead_at.is_not(None)).label("dead"),
+        func.count().filter(outbox.c.sent_at.is_not(None)).label("sent"),
+    ]
+    with store.read() as connection:
+        messages = {
+            row.destination: (row.waiting, row.dead, row.sent)
+            for row in connection.execute(
+                select(outbox.c.destination, *counts).group_by(outbox.c.destination)
+            )
+        }
+        states = {row.name: row for row in connection.execute(select(destinations))}
+    found = []
+    for name in sorted({*messages, *states, *declared}):
+        state = states.get(name)
+        about = (
+            (state.failures, state.rests_until, state.disabled_at, state.reason)
+            if state
+            else (0, None, None, None)
+        )
+        found.append(Standing(name, *messages.get(name, (0, 0, 0)), *about))
+    return found
+
+
+def disable(store: Store, actor: Actor, name: str, reason: str, *, now: datetime) -> None:
+    """Send nothing more to a destination; its messages wait. Raises NotFound where it is so already."""
+    require(actor, "manage")
+    with store.write() as connection:
+        _known(connection, name)
+        done = connection.execute(
+            update(destinations)
+            .where(destinations.c.name == name, destinations.c.disabled_at.is_(None))
+            .values(disabled_at=utc(now), reason=reason[:_ERROR])
+        )
+        if done.rowcount != 1:
+            raise NotFound(f"the destination {name} is disabled already")
+        write_audit(
+            connection, actor.name, "disable destination", name, now, None, {"reason": reason[:_ERROR]}
+        )
+
+
+def enable(store: Store, actor: Actor, name: str, *, now: datetime) -> None:
+    """Send to a destination again. Raises NotFound where it is not disabled."""
+    require(actor, "manage")
+    with store.write() as connection:
+        done = connection.execute(
+            update(destinations)
+            .where(destinations.c.name == name, destinations.c.disabled_at.is_not(None))
+            .values(disabled_at=None, reason=None, failures=0, stumbles=0, rests_until=None)
+        )
+        if done.rowcount != 1:
+            raise NotFound(f"no destination {name} is disabled", hint="see the standing of destinations")
+        write_audit(connection, actor.name, "enable destination", name, now, None, None)
+
+
+def housekeep(store: Store, *, now: datetime) -> int:
+    """Delete what was sent or given up long ago, give up what waits for a disabled destination.
+
+    Returns how many rows that changed.
+    """
+    moment = utc(now)
+    disabled = select(destinations.c.name).where(destinations.c.disabled_at.is_not(None))
+    with store.write() as connection:
+        given_up = connection.execute(
+            update(outbox)
+            .where(_OPEN, outbox.c.destination.in_(disabled), outbox.c.created_at < moment - WAITS)
+            .values(dead_at=moment, last_error="its destination was disabled for too long")
+        )
+        gone = connection.execute(
+            delete(outbox).where(or_(outbox.c.sent_at < moment - KEPT, outbox.c.dead_at < moment - KEPT_DEAD))
+        )
+    return given_up.rowcount + gone.rowcount
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _values(row: Row, moment: datetime) -> dict[str, Any]:
+    if not _KEY.fullmatch(row.id):
+        raise ValueError(f"not a key of a message: {row.id[:40]!r}")
+    return {
+        "id": row.id,
+        "destination": row.destination,
+        "kind": row.kind,
+        # No text of PostgreSQL has a NUL in it, and none of either a half of a character.
+        "subject": row.subject.replace("\0", "").encode(errors="replace").decode(),
+        "payload": json.dumps(dict(row.payload), ensure_ascii=True, allow_nan=False),
+        "account_id": row.account_id,
+        "due_at": utc(row.due_at),
+        "attempts": 0,
+        "created_at": moment,
+    }
+
+
+def _give(connection: Connection, claimed: Claimed, **values: Any) -> bool:
+    """Let go of a claim, where it is still ours: a lease that ended may have been somebody else's since."""
+    done = connection.execute(
+        update(outbox)
+        .where(
+            outbox.c.id == claimed.id,
+            _OPEN,
+            outbox.c.claimed_by == claimed.worker,
+            outbox.c.attempts == claimed.attempts,
+        )
+        .values(claimed_by=None, claimed_until=None, **values)
+    )
+    return done.rowcount == 1
+
+
+def _known(connection: Connection, name: str) -> None:
+    here = select(destinations.c.name).where(destinations.c.name == name)
+    if connection.execute(here).first() is None:
+        connection.execute(insert(destinations).values(name=name, failures=0, stumbles=0))
