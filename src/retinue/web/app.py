@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from retinue.store.access import Actor
 from retinue.web import guard
-from retinue.web.pages import audit, book, me, people, signin, static
+from retinue.web.pages import account, acting, audit, book, me, people, signin, static, tasks
 from retinue.web.site import Door, Site, Visit
 
 #: Every page and every form. A test asks each of them as everybody, so that none is forgotten.
@@ -27,6 +27,10 @@ DOORS: tuple[Door, ...] = (
     *me.DOORS,
     *people.DOORS,
     *audit.DOORS,
+    *tasks.DOORS,
+    *acting.DOORS,
+    *account.DOORS,
+    *account.LAST,
 )
 
 
