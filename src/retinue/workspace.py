@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from retinue.errors import NotFound
@@ -12,7 +13,7 @@ from retinue.project.load import load
 from retinue.project.project import Project
 from retinue.store.current import current_run
 from retinue.store.database import Store, open_store
-from retinue.store.manifest import Manifest, read_manifest
+from retinue.store.manifest import Manifest, check_run_id, read_manifest
 from retinue.store.snapshots import Published
 
 
@@ -26,14 +27,29 @@ class Workspace:
     def manifest(self) -> Manifest | None:
         """That of the current run; None before the first."""
         run = current_run(self.store)
-        return read_manifest(self.project.home, run.run_id) if run else None
+        return _published(self.project.home, run.run_id).manifest if run else None
 
     def published(self) -> Published:
         """The published tables. Raises NotFound before the first run."""
-        manifest = self.manifest()
-        if manifest is None:
+        run = current_run(self.store)
+        if run is None:
             raise NotFound(f"nothing is published in {self.project.home} yet", hint="run `retinue run`")
-        return Published(self.project.home, manifest)
+        return _published(self.project.home, run.run_id)
+
+
+def _published(home: Path, run_id: str) -> Published:
+    """The tables of a run; its manifest is read once, unless its file is another one than it was."""
+    path = home / "runs" / check_run_id(run_id) / "manifest.json"
+    try:
+        found = path.stat()
+    except OSError:
+        return Published(home, read_manifest(home, run_id))  # which says what is wrong
+    return _read_published(home, run_id, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _read_published(home: Path, run_id: str, _size: int, _changed: int) -> Published:
+    return Published(home, read_manifest(home, run_id))
 
 
 def open_workspace(root: str | Path, environ: Mapping[str, str] | None = None) -> Workspace:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -28,10 +30,10 @@ from retinue.run.explanation import (
 )
 from retinue.run.improve import Standing, freshness, improvements, metric_label
 from retinue.run.wording import Words, stability
-from retinue.store.access import OPERATOR
+from retinue.store.access import OPERATOR, Actor
 from retinue.store.current import accounts, near
-from retinue.store.manifest import Manifest
-from retinue.store.said import overrides_for_run
+from retinue.store.histories import Series, open_histories
+from retinue.store.said import overrides_of, sees
 from retinue.store.snapshots import Published
 from retinue.warehouse.scores.curves import Segment
 from retinue.words import WORDS, grade, number, share, shown
@@ -48,33 +50,35 @@ Row = Mapping[str, Any]
 
 
 def explain(
-    workspace: Workspace, account_id: str, *, as_of: date | None = None, since: date | None = None
+    workspace: Workspace,
+    account_id: str,
+    *,
+    as_of: date | None = None,
+    since: date | None = None,
+    actor: Actor = OPERATOR,
 ) -> Explanation:
     """One account, by id or name, as it was published on `as_of`, by default the last date that it has.
 
     Its change is counted from the last scored snapshot on or before `since`; by default from 28
     days before, or from before the last change of band if that was within 90 days. Raises
-    NotFound for an account, date or start that is not published, naming the nearest ones.
+    NotFound for an account, date or start that is not published, naming the nearest ones, and for an
+    account that the actor may not see; one that is gone is seen by who sees everything.
     """
-    manifest = workspace.manifest()
-    published = workspace.published()
-    assert manifest is not None
-    reader = _Reader(workspace, manifest, published, account_id)
+    reader = _Reader(workspace, workspace.published(), actor, account_id)
     here = reader.at(as_of)
     day = here["as_of"]
     formula = reader.formula(here["fingerprint"])
     metrics = {**(formula.metrics if formula else {}), **workspace.project.metrics}
-    measures = reader.measures(day, day).get(day, [])
+    scored = here["status"] == "scored"
+    if not scored and since is not None:
+        raise NotFound(f"{reader.account_id} has no score on {day}, so there is no change to explain")
+    start, why = reader.start(here, since) if scored else (None, "")
+    bridges = reader.bridges(start, day) if start is not None else []
+    reader.read_days({day, *([start] if start else []), *_days_of(bridges)})
+    measures = reader.measures.get(day, [])
     attributes = reader.attributes(day)
     standing = reader.standing(here, formula, measures, attributes) if formula else None
-    scored = here["status"] == "scored"
-    change = None
-    if scored:
-        start, why = reader.start(here, since)
-        if start is not None:
-            change = reader.change(start, here, metrics, why)
-    elif since is not None:
-        raise NotFound(f"{reader.account_id} has no score on {day}, so there is no change to explain")
+    change = reader.change(start, here, bridges, metrics, why) if start is not None else None
     labels = {name: metric_label(name, metrics) for name in metrics}
     explained = _measures(measures, standing, metrics)
     return Explanation(
@@ -88,7 +92,7 @@ def explain(
         band=here["band"],
         band_since=here["band_since"],
         grade=grade(here["effective"], workspace.project.settings.grades),
-        rank=reader.rank(here) if scored else None,
+        rank=reader.histories.rank(day, here["effective"]) if scored else None,
         base=here["base"],
         adjustment=here["adjustment"],
         layers=reader.layers(here, formula),
@@ -103,81 +107,113 @@ def explain(
         components=_components(reader.components(day), formula),
         measures=explained,
         trend=reader.trend(day),
-        history=tuple((row["as_of"], row["effective"]) for row in reader.rows if row["as_of"] <= day),
+        history=reader.history(day),
         change=change,
         improvements=improvements(standing, labels) if standing and measures else (),
         notes=reader.notes(here),
     )
 
 
+def _days_of(bridges: Sequence[Row]) -> set[date]:
+    return {day for bridge in bridges for day in (bridge["as_of"], bridge["since"]) if day is not None}
+
+
 @dataclass
 class _Reader:
-    """Everything published about one account, read as it is asked for."""
+    """Everything published about one account, read as it is asked for.
+
+    `series` are its scores on all dates; `by_day` and `measures` hold the days that were read.
+    """
 
     workspace: Workspace
-    manifest: Manifest
     published: Published
+    actor: Actor
     account_id: str
 
     def __post_init__(self) -> None:
-        self.rows: Sequence[Row] = self._read("snapshots")
-        if not self.rows:
+        self.histories = open_histories(self.published)
+        self.by_day: dict[date, Row] = {}
+        self.measures: dict[date, list[Row]] = {}
+        self.series = self._series(self.account_id)
+        if not self.series.dates:
             self.account_id = self._named() or self.account_id
-            self.rows = self._read("snapshots")
-        if not self.rows:
-            close = near(self.workspace.store, OPERATOR, self.account_id)
+            self.series = self._series(self.account_id)
+        if not self.series.dates:
+            close = near(self.workspace.store, self.actor, self.account_id)
             raise NotFound(
                 f"no account {self.account_id!r}",
                 hint=f"did you mean {', '.join(close)}?" if close else "`retinue accounts` lists them",
             )
-        self.by_day = {row["as_of"]: row for row in self.rows}
 
-    def _read(self, table: str, first: date | None = None, last: date | None = None) -> list[dict[str, Any]]:
+    def _series(self, account_id: str) -> Series:
+        """No dates where there is no such account, or none that the actor may see."""
+        if not self.actor.everything and not sees(self.workspace.store, self.actor, account_id):
+            return self.histories.none(account_id)
+        return self.histories.of(account_id)
+
+    def _read(self, table: str, *days: date) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.published.table(
-            table, account=self.account_id, first=first, last=last
+            table, account=self.account_id, dates=days
         ).to_pylist()
         return found
 
     def _named(self) -> str | None:
         """The id of the only current account of this name."""
-        alike = accounts(self.workspace.store, OPERATOR, search=self.account_id, sort="account_id", limit=200)
+        alike = accounts(
+            self.workspace.store, self.actor, search=self.account_id, sort="account_id", limit=200
+        )
         same = [row.account_id for row in alike if (row.name or "").casefold() == self.account_id.casefold()]
         return same[0] if len(same) == 1 else None
 
     def at(self, as_of: date | None) -> Row:
         """The snapshot of the date asked for, or the last one."""
-        if as_of is None:
-            return self.rows[-1]
-        if as_of in self.by_day:
-            return self.by_day[as_of]
+        days = self.series.dates
+        if as_of is None or as_of in days:
+            return self.snapshot(days[-1] if as_of is None else as_of)
         dates = self.published.dates()
         if as_of not in dates:
             before = [day for day in dates if day < as_of][-1:]
             after = [day for day in dates if day > as_of][:1]
             nearest = " and ".join(str(day) for day in before + after)
             raise NotFound(f"nothing is published as of {as_of}", hint=f"nearest: {nearest}")
-        first, last = self.rows[0]["as_of"], self.rows[-1]["as_of"]
         raise NotFound(
             f"{self.account_id} is not among the accounts of {as_of}",
-            hint=f"it is there from {first} to {last}",
+            hint=f"it is there from {days[0]} to {days[-1]}",
         )
 
-    def formula(self, fingerprint: str | None) -> Formula | None:
-        told = self.manifest.formulas.get(fingerprint or "")
-        return Formula.from_dict(told) if told else None
+    def snapshot(self, day: date) -> Row:
+        if day not in self.by_day:
+            self.by_day[day] = self._read("snapshots", day)[0]
+        return self.by_day[day]
 
-    def measures(self, first: date, last: date) -> dict[date, list[Row]]:
-        found: dict[date, list[Row]] = {}
-        for row in self._read("measures", first, last):
-            found.setdefault(row["as_of"], []).append(row)
-        return found
+    def read_days(self, days: Collection[date]) -> None:
+        """Read the snapshots and measures of those days that the account has."""
+        days = set(days) & set(self.series.dates)
+        for row in self._read("snapshots", *(days - set(self.by_day))):
+            self.by_day[row["as_of"]] = row
+        for row in self._read("measures", *days):
+            self.measures.setdefault(row["as_of"], []).append(row)
+
+    def formula(self, fingerprint: str | None) -> Formula | None:
+        told = self.published.manifest.formulas.get(fingerprint or "")
+        if not told:
+            return None
+        key = ("formula", fingerprint or "")
+        if key not in self.published.memo:
+            self.published.memo[key] = Formula.from_dict(told)
+        formula: Formula = self.published.memo[key]
+        return formula
 
     def components(self, day: date) -> list[dict[str, Any]]:
-        return self._read("components", day, day)
+        return self._read("components", day)
 
     def attributes(self, day: date) -> dict[str, Any]:
-        rows = self._read("accounts", day, day)
+        rows = self._read("accounts", day)
         return {k: v for k, v in rows[0].items() if k not in ("account_id", "as_of")} if rows else {}
+
+    def bridges(self, start: date, end: date) -> list[dict[str, Any]]:
+        """Those after `start`, up to `end`."""
+        return self._read("bridges", *(day for day in self.series.dates if start < day <= end))
 
     def standing(
         self, here: Row, formula: Formula, measures: Sequence[Row], attributes: Mapping[str, Any]
@@ -186,7 +222,7 @@ class _Reader:
         if any((name, m) not in by_place for name, c in formula.components.items() for m in c.measures):
             return None
         day = here["as_of"]
-        metrics = {row["metric"]: (row["value"], row["state"]) for row in self._read("metrics", day, day)}
+        metrics = {row["metric"]: (row["value"], row["state"]) for row in self._read("metrics", day)}
         renews = attributes.get("renews_on")
         names = {
             **{k: v for k, v in attributes.items() if k not in ("observed", "assumed", "tenure_days")},
@@ -201,14 +237,12 @@ class _Reader:
         placed = [row for row in measures if row["cohort"] is not None]
         if not placed:
             return {}
-        table = self.published.table("curves")
-        table = table.filter(pc.equal(table["fingerprint"], here["fingerprint"]))
-        found: dict[tuple[str, str, date], list[Segment]] = {}
-        for row in table.filter(pc.is_valid(table["cohort"])).to_pylist():
-            segment = Segment(row["lo"], row["hi"], row["points_lo"], row["points_hi"])
-            found.setdefault((row["metric"], row["cohort"], row["reference"]), []).append(segment)
+        key = ("cohort curves", here["fingerprint"] or "")
+        if key not in self.published.memo:
+            self.published.memo[key] = _curves_of(self.published, here["fingerprint"])
+        found = self.published.memo[key]
         return {
-            (row["component"], row["metric"]): tuple(sorted(segments, key=lambda s: s.lo))
+            (row["component"], row["metric"]): segments
             for row in placed
             if (segments := found.get((row["metric"], row["cohort"], row["reference"])))
         }
@@ -226,12 +260,12 @@ class _Reader:
     def _override(self, day: date) -> str:
         """Who set, capped or floored the score that day, why, and until when."""
         spoken = []
-        for row in overrides_for_run(self.workspace.store).to_pylist():
+        for row in overrides_of(self.workspace.store, self.account_id):
             first = max(row["starts_on"], layers.known_day(row["said_at"], self.workspace.project))
             ended = row["expires_on"] is not None and row["expires_on"] < day
             if row["withdrawn_at"]:
                 ended |= layers.known_day(row["withdrawn_at"], self.workspace.project) <= day
-            if row["account_id"] == self.account_id and first <= day and not ended:
+            if first <= day and not ended:
                 spoken.append(row)
         newest = {row["kind"]: row for row in spoken}
         words = {"set": "set to", "cap": "capped at", "floor": "floored at"}
@@ -244,25 +278,24 @@ class _Reader:
             or "an override"
         )
 
-    def rank(self, here: Row) -> tuple[int, int] | None:
-        """Place among the accounts scored that day (1 is the best), and how many they are."""
-        day = here["as_of"]
-        scores = self.published.table("snapshots", first=day, last=day, columns=["effective"])["effective"]
-        better = pc.sum(pc.greater(scores, here["effective"])).as_py() or 0
-        return better + 1, len(scores) - scores.null_count
-
     def trend(self, day: date) -> Trend:
-        past = [row for row in self.rows if day - timedelta(days=HISTORY_DAYS) < row["as_of"] <= day]
-        days = np.array([layers.day_number(row["as_of"]) for row in past], np.int64)
-        scores = np.array([np.nan if row["computed"] is None else row["computed"] for row in past], float)
+        dates = self.series.dates
+        first = bisect_right(dates, day - timedelta(days=HISTORY_DAYS))
+        past = dates[first : bisect_right(dates, day)]
+        days = np.array([layers.day_number(one) for one in past], np.int64)
+        scores = self.series.computed[first : first + len(past)]
         found = trends(np.zeros(len(past), np.int64), days, scores, 1, layers.day_number(day), TREND_DAYS)
         change = float(found.change[0])
         return Trend(TREND_DAYS, None if np.isnan(change) else change, int(found.arrow[0]))
 
+    def history(self, day: date) -> tuple[tuple[date, float | None], ...]:
+        scores = [None if math.isnan(score) else score for score in self.series.effective.tolist()]
+        return tuple(pair for pair in zip(self.series.dates, scores, strict=True) if pair[0] <= day)
+
     def notes(self, here: Row) -> tuple[str, ...]:
         notes = []
         last = self.published.dates()[-1]
-        if here["as_of"] < last and here is self.rows[-1]:
+        if here["as_of"] < last and here["as_of"] == self.series.dates[-1]:
             notes.append(f"not among the accounts any more: the last published date is {last}")
         if here["held"]:
             notes.append("held: a source that this score rests on has stopped")
@@ -272,16 +305,19 @@ class _Reader:
 
     # --- change ---
 
-    def start(self, here: Row, since: date | None) -> tuple[Row | None, str]:
-        """The snapshot that the change is counted from, and in words why that one."""
+    def start(self, here: Row, since: date | None) -> tuple[date | None, str]:
+        """The day that the change is counted from, and in words why that one."""
         day = here["as_of"]
-        scored = [row for row in self.rows if row["status"] == "scored" and row["as_of"] < day]
+        scored = [
+            one for one, is_scored in zip(self.series.dates, self.series.scored.tolist(), strict=True)
+            if is_scored and one < day
+        ]  # fmt: skip
         if since is not None:
             if since >= day:
                 raise NotFound(f"a change up to {day} starts before it, not on {since}")
-            before = [row for row in scored if row["as_of"] <= since]
+            before = scored[: bisect_right(scored, since)]
             if not before:
-                first = f"the first is {scored[0]['as_of']}" if scored else f"{day} is the first"
+                first = f"the first is {scored[0]}" if scored else f"{day} is the first"
                 raise NotFound(f"{self.account_id} has no score on or before {since}", hint=first)
             return before[-1], ""
         if not scored:
@@ -289,21 +325,24 @@ class _Reader:
         began = here["band_since"]
         if began is not None and timedelta(0) <= day - began <= timedelta(days=BAND_DAYS):
             wanted = min(began - timedelta(days=1), day - timedelta(days=CHANGE_DAYS))
-            before = [row for row in scored if row["as_of"] <= wanted]
+            before = scored[: bisect_right(scored, wanted)]
             if before:
-                moved = before[-1]["band"] != here["band"]
-                return before[
-                    -1
-                ], f"before it became {WORDS[here['band']]}" if moved else f"{CHANGE_DAYS} days before"
-        before = [row for row in scored if row["as_of"] <= day - timedelta(days=CHANGE_DAYS)]
+                moved = self.snapshot(before[-1])["band"] != here["band"]
+                why = f"before it became {WORDS[here['band']]}" if moved else f"{CHANGE_DAYS} days before"
+                return before[-1], why
+        before = scored[: bisect_right(scored, day - timedelta(days=CHANGE_DAYS))]
         return (before[-1], f"{CHANGE_DAYS} days before") if before else (scored[0], "its first score")
 
-    def change(self, start: Row, end: Row, metrics: Mapping[str, AnyMetric], why: str) -> Change:
-        bridges = [
-            b for b in self._read("bridges", start["as_of"], end["as_of"]) if b["as_of"] > start["as_of"]
-        ]
-        first = min([start["as_of"], *(b["since"] for b in bridges if b["since"] is not None)])
-        measures = self.measures(first, end["as_of"])
+    def change(
+        self,
+        since: date,
+        end: Row,
+        bridges: Sequence[Row],
+        metrics: Mapping[str, AnyMetric],
+        why: str,
+    ) -> Change:
+        """From the day `since`; its days and those of the bridges have been read."""
+        start, measures = self.by_day[since], self.measures
         told = explain_change(
             self._snapshot(start, measures),
             self._snapshot(end, measures),
@@ -346,6 +385,19 @@ class _Reader:
             old,
             self._snapshot(before, measures).scoring if before and old is None else None,
         )
+
+
+def _curves_of(
+    published: Published, fingerprint: str | None
+) -> dict[tuple[str, str, date], tuple[Segment, ...]]:
+    """The cohort curves of a formula, by metric, cohort and reference."""
+    table = published.table("curves")
+    table = table.filter(pc.equal(table["fingerprint"], fingerprint))
+    found: dict[tuple[str, str, date], list[Segment]] = {}
+    for row in table.filter(pc.is_valid(table["cohort"])).to_pylist():
+        segment = Segment(row["lo"], row["hi"], row["points_lo"], row["points_hi"])
+        found.setdefault((row["metric"], row["cohort"], row["reference"]), []).append(segment)
+    return {key: tuple(sorted(segments, key=lambda s: s.lo)) for key, segments in found.items()}
 
 
 def _measure_rows(rows: Sequence[Row]) -> tuple[MeasureRow, ...]:

@@ -36,6 +36,7 @@ _AFTER = {
     "listing accounts": 1,
     "keeping what the next run needs": 1,
     "publishing": 1,
+    "making it quick to read": 1,
 }
 
 

@@ -31,8 +31,10 @@ from retinue.store.kept import forget, keep
 from retinue.store.lock import run_lock
 from retinue.store.manifest import Manifest, merge_parts
 from retinue.store.publish import publish, unpublished
+from retinue.store.reading import prepare
 from retinue.store.runs import RunWriter, sweep
 from retinue.store.said import overrides_for_run, pulses_for_run
+from retinue.store.snapshots import Published
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 
@@ -277,6 +279,9 @@ def _run(
         trace.stage("publishing")
         publish(workspace.store, manifest, rows, changes, now)
         forget(project.home, KIND, manifest.run_id)
+        trace.stage("making it quick to read")
+        with suppress(StoreError):  # a run without it is slower to read
+            prepare(Published(project.home, manifest))
     last = settled.of((settled.day == day_number(dates[-1])) & settled.scored)
     return RunResult(
         run_id=manifest.run_id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sqlalchemy import Connection, Table, insert, select, update
@@ -112,6 +112,22 @@ def overrides_for_run(store: Store) -> pa.Table:
     withdrawn_at; times in UTC.
     """
     return _all(store, overrides)
+
+
+def overrides_of(store: Store, account_id: str) -> list[dict[str, Any]]:
+    """The overrides of one account as `overrides_for_run` has them, in their order."""
+    if "\0" in account_id:
+        return []
+    query = select(overrides).where(overrides.c.account_id == account_id)
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(overrides.c.said_at, overrides.c.id)).all()
+    return [
+        {
+            name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+            for name, value in row._asdict().items()
+        }
+        for row in rows
+    ]
 
 
 def add_outcome(
@@ -238,6 +254,12 @@ def known(store: Store, actor: Actor, account_id: str) -> None:
             f"no account {account_id!r}", hint=f"did you mean {', '.join(alike)}?" if alike else None
         )
     _stated("which account?", account_id)
+
+
+def sees(store: Store, actor: Actor, account_id: str) -> bool:
+    """Whether the account is current and the actor may see it."""
+    with store.read() as connection:
+        return _sees(connection, actor, account_id)
 
 
 def _sees(connection: Connection, actor: Actor, account_id: str) -> bool:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from retinue.errors import NotFound, StoreError
-from retinue.interrupts import interruptible
+from retinue.store import copies, duck
 from retinue.store.contract import TABLES, TableContract
 from retinue.store.manifest import Manifest, Part
 from retinue.store.parquet import ROWS_PER_GROUP, regroup, replace_file, sync_folder, write_parquet
@@ -32,13 +33,23 @@ _GLOB = re.compile(r"([\[*?])")
 
 @dataclass(frozen=True)
 class Published:
-    """The tables of the run of `manifest`, whose files are under `home`."""
+    """The tables of the run of `manifest`, whose files are under `home`.
+
+    Many threads may read at once. A table of one account is read from the copies of its files
+    (`copies.py`), as far as there are any. `memo` is for readers: what they made of this run's files
+    and would make of them again.
+    """
 
     home: Path
     manifest: Manifest
+    memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def dates(self) -> tuple[date, ...]:
         """Every date that is published, in order."""
+        return self._dates
+
+    @cached_property
+    def _dates(self) -> tuple[date, ...]:
         return tuple(sorted(day for part in self.manifest.parts for day in part.dates))
 
     def previous_dates(self, day: date, count: int = 1) -> tuple[date, ...]:
@@ -50,17 +61,23 @@ class Published:
     def schema(self, name: str) -> pa.Schema:
         """The contract's columns, then the attributes that any part has, by name."""
         contract = _contract(name)
+        schema: pa.Schema | None = self.memo.get(("schema", name))
+        if schema is None:
+            schema = self.memo["schema", name] = self._found_schema(contract)
+        return schema
+
+    def _found_schema(self, contract: TableContract) -> pa.Schema:
         schema = contract.schema()
         if not contract.attributes:
             return schema
         types: dict[str, pa.DataType] = {}
         for path, _ in self._files(contract):
-            for field in _metadata(path).schema.to_arrow_schema():
-                if field.name in contract.names:
+            for found in _metadata(path).schema.to_arrow_schema():
+                if found.name in contract.names:
                     continue
                 # An attribute whose type changed between runs is text: nothing else holds both.
-                known = types.setdefault(field.name, field.type)
-                types[field.name] = known if known == field.type else pa.string()
+                known = types.setdefault(found.name, found.type)
+                types[found.name] = known if known == found.type else pa.string()
         return pa.schema([*schema, *(pa.field(attribute, types[attribute]) for attribute in sorted(types))])
 
     def table(
@@ -101,7 +118,38 @@ class Published:
         wanted = schema if columns is None else pa.schema([schema.field(column) for column in columns])
         if "account_id" not in schema.names:
             question = replace(question, accounts=None)
+        if question.accounts is not None and len(question.accounts) == 1 and contract.key[0] == "account_id":
+            return self._of_one(contract, schema, wanted, question)
         return pa.Table.from_batches(self._answer(contract, schema, wanted, [question]), wanted)
+
+    def _of_one(
+        self, contract: TableContract, schema: pa.Schema, wanted: pa.Schema, question: _Question
+    ) -> pa.Table:
+        """What `_answer` gives for one account, each file from its copy where it has one."""
+        assert question.accounts is not None
+        pieces, rest = [], []
+        for path, part in self._files(contract, question):
+            days = question.of(part) if part is not None else []
+            rows = copies.rows_of(self.home, path.relative_to(self.home).as_posix(), question.accounts[0])
+            rows = None if rows is None else _conformed(rows, schema)
+            if rows is None:
+                rest.append((path, part))
+                continue
+            if part is not None and not (part.whole and len(days) == len(part.dates)):
+                rows = rows.filter(pc.is_in(rows["as_of"], value_set=pa.array(days, pa.date32())))
+            if rows.num_rows:
+                pieces.append(rows)
+        if rest:
+            pieces.append(
+                pa.Table.from_batches(self._answer(contract, schema, schema, [question], rest), schema)
+            )
+        if not pieces:
+            return wanted.empty_table()
+        found = pieces[0] if len(pieces) == 1 else pa.concat_tables(pieces)
+        if len(pieces) > 1 or not contract.unique:
+            order = [(name, "ascending", "at_start") for name in _order(contract, schema)]
+            found = found.take(pc.sort_indices(found, sort_keys=order))
+        return found.select(wanted.names)
 
     def batches(self, name: str, dates: Collection[date] | None = None) -> Iterator[pa.RecordBatch]:
         """The same rows as `table`, of `dates` only, in memory that does not grow with them."""
@@ -158,22 +206,30 @@ class Published:
             sync_folder(directory)
         return rows
 
-    def _files(self, contract: TableContract) -> list[tuple[Path, Part | None]]:
-        """The files that hold the table, each with its part if it is dated."""
+    def _files(
+        self, contract: TableContract, question: _Question | None = None
+    ) -> list[tuple[Path, Part | None]]:
+        """The files that hold the table (for a question those with a wanted date), each with its part
+        if it is dated."""
         if contract.dated:
             return [
                 (self.home / part.path / f"{contract.name}.parquet", part)
                 for part in self.manifest.parts
-                if contract.name in part.tables
+                if contract.name in part.tables and (question is None or question.of(part))
             ]
         path = self.manifest.whole.get(contract.name)
         return [] if path is None else [(self.home / path, None)]
 
     def _answer(
-        self, contract: TableContract, schema: pa.Schema, wanted: pa.Schema, questions: Sequence[_Question]
+        self,
+        contract: TableContract,
+        schema: pa.Schema,
+        wanted: pa.Schema,
+        questions: Sequence[_Question],
+        files: Sequence[tuple[Path, Part | None]] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """The columns `wanted` of the rows that each question asks for, sorted, question by question."""
-        files = self._files(contract)
+        files = self._files(contract) if files is None else files
         for path, part in files:
             wanted_part = part is None or any(question.of(part) for question in questions)
             if wanted_part and not path.exists():
@@ -181,17 +237,8 @@ class Published:
                     f"a published file is gone: {path}",
                     hint="restore it from a backup, or delete the project's home (.retinue) and run again",
                 )
-        # Where a key can repeat, all columns decide, so that files never show in the order.
-        order = contract.key if contract.unique else (*contract.key, *schema.names)
-        with (
-            tempfile.TemporaryDirectory(prefix="retinue-") as scratch,
-            duckdb.connect() as connection,
-            interruptible(connection.interrupt),
-        ):
-            connection.execute("SET memory_limit = '1GB'")
-            connection.execute("SET temp_directory = ?", [scratch])
-            connection.execute("SET enable_progress_bar = false")
-            connection.execute("SET parquet_metadata_cache = true")
+        order = _order(contract, schema)
+        with duck.connection() as connection:
             try:
                 for question in questions:
                     rows = question.rows(connection, files, schema)
@@ -308,6 +355,22 @@ class _Question:
             ),
             *([column("filename")] if filename else []),
         )
+
+
+def _order(contract: TableContract, schema: pa.Schema) -> tuple[str, ...]:
+    """Where a key can repeat, all columns decide, so that files never show in the order."""
+    return contract.key if contract.unique else (*contract.key, *schema.names)
+
+
+def _conformed(rows: pa.Table, schema: pa.Schema) -> pa.Table | None:
+    """The rows in the columns of `schema`; None where a value would have to change its type."""
+    columns = []
+    for wanted in schema:
+        at = rows.schema.get_field_index(wanted.name)
+        if at >= 0 and rows.schema.field(at).type != wanted.type:
+            return None
+        columns.append(rows.column(at) if at >= 0 else pa.nulls(rows.num_rows, wanted.type))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _told(
