@@ -209,7 +209,7 @@ class Project:
 
 def people_source(people: People) -> Source:
     """The table of people as a source: a row is open from `from` until `until`."""
-    told = people.model_dump(exclude={"person", "role", "from_", "until"}, exclude_none=True)
+    told = people.model_dump(exclude={"person", "role", "from_", "until", "link"}, exclude_none=True)
     columns = {"person": {"column": people.person}, **told.pop("columns", {})}
     if people.role:
         columns["role"] = {"column": people.role}

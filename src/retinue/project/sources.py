@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 import string
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -47,9 +48,20 @@ def _sentence(text: str) -> str:
     return text
 
 
+def _link(text: str) -> str:
+    """An address on a host that stands as it is; braces may only stand behind it."""
+    found = re.fullmatch(
+        r"https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[^\s\"'<>`\\]*)?", text
+    )
+    if found is None or len(text) > 500:
+        raise ValueError("write an address such as `https://crm.example.com/accounts/{account_id}`")
+    return _sentence(text)
+
+
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Sentence = Annotated[str, AfterValidator(_sentence)]
+Link = Annotated[str, AfterValidator(_link)]
 Delimiter = Annotated[str, Field(min_length=1, max_length=1)]
 
 
@@ -199,7 +211,8 @@ class Accounts(Declaration):
     """The accounts: from a table, or derived from a source with one account per key.
 
     Derived accounts start on the day of their first row. `history` is by attribute; the
-    column that exactly one attribute comes from is understood too.
+    column that exactly one attribute comes from is understood too. `link` is where another system,
+    such as a CRM, has an account: an address with `{account_id}` or any attribute in braces.
     """
 
     table: str | None = None
@@ -211,6 +224,7 @@ class Accounts(Declaration):
     key: str | None = None
     columns: dict[str, AColumn] = {}
     history: dict[str, History] = {}
+    link: Link | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -226,7 +240,11 @@ class Accounts(Declaration):
 
 
 class People(Declaration):
-    """Contacts of accounts; metrics read it as a source named `people`."""
+    """Contacts of accounts; metrics read it as a source named `people`.
+
+    `link` is where another system has a person: an address with `{person}`, `{role}`, `{account_id}`
+    or any of the columns in braces.
+    """
 
     table: str = Field(min_length=1)
     database: str | None = None
@@ -239,6 +257,7 @@ class People(Declaration):
     from_: AClock | None = Field(default=None, alias="from")
     until: AClock | None = None
     columns: dict[str, AColumn] = {}
+    link: Link | None = None
 
 
 class Rates(Declaration):
