@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
 
 from retinue.errors import Place
+from retinue.project.alerts import Alerting, AlertRule
 from retinue.project.declaration import Declaration
 from retinue.project.destinations import Destinations
 from retinue.project.metrics import AnyMetric, Children, Sql
@@ -77,6 +78,8 @@ class Settings(Declaration):
     validation: Validation = Validation()
     serve: Serve = Serve()
     destinations: Destinations = {}
+    alerts: dict[str, AlertRule] = {}
+    alerting: Alerting = Alerting()
 
 
 @dataclass(frozen=True)

@@ -127,12 +127,25 @@ class View:
 
 def problems(project: Project, unreadable: Unreadable | None = None) -> list[Problem]:
     """Everything that does not fit together in a project, in no particular order."""
-    from retinue.project import rules_databases, rules_links, rules_metrics, rules_outcomes, rules_scorecards
+    from retinue.project import (
+        rules_alerts,
+        rules_databases,
+        rules_links,
+        rules_metrics,
+        rules_outcomes,
+        rules_scorecards,
+    )
 
     view = View(project, unreadable or Unreadable())
     rules: list[Callable[[View], None]] = [accounts, facts, people, stages, scales]
-    rules += [*rules_databases.RULES, *rules_metrics.RULES, *rules_scorecards.RULES]
-    rules += [rules_outcomes.outcomes, rules_links.links]
+    rules += [
+        *rules_databases.RULES,
+        *rules_metrics.RULES,
+        *rules_scorecards.RULES,
+        rules_outcomes.outcomes,
+        rules_links.links,
+        rules_alerts.alerts,
+    ]
     for rule in rules:
         rule(view)
     return view.found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
@@ -18,7 +18,7 @@ from retinue.store.access import Actor, require, sayable, visible
 from retinue.store.database import Store
 from retinue.store.publish import utc
 from retinue.store.said import known, write_audit
-from retinue.store.tables import assignments, current, pointer, tasks
+from retinue.store.tables import assignments, current, notes, pointer, tasks
 
 Status = Literal["open", "done", "dropped"]
 
@@ -155,6 +155,26 @@ def open_tasks(store: Store, actor: Actor, account_ids: list[str]) -> dict[str, 
     )
     with store.read() as connection:
         return {row[0]: row[1] for row in connection.execute(query.group_by(tasks.c.account_id))}
+
+
+def last_touches(store: Store, before: date) -> dict[str, date]:
+    """The day (UTC) of each account's last note or task that was done, of days before `before`."""
+    end = datetime.combine(before, time())
+    said = select(notes.c.account_id, notes.c.said_at.label("at")).where(
+        notes.c.withdrawn_at.is_(None), notes.c.said_at < end
+    )
+    did = select(tasks.c.account_id, tasks.c.closed_at.label("at")).where(
+        tasks.c.status == "done", tasks.c.closed_at < end
+    )
+    every = said.union_all(did).subquery()
+    query = select(every.c.account_id, func.max(every.c.at)).group_by(every.c.account_id)
+    with store.read() as connection:
+        return {account: _moment(at).date() for account, at in connection.execute(query)}
+
+
+def _moment(value: Any) -> datetime:
+    """SQLite gives what it made of times as text."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def assign(store: Store, actor: Actor, account_id: str, owner: str, *, now: datetime) -> None:

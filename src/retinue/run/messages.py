@@ -1,0 +1,275 @@
+"""Alerts in words: what changed, why, what to do; and who is told of them, how, and when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from retinue.action.picture import BANDS, Earlier, Picture
+from retinue.action.portfolio import Finding
+from retinue.project.alerts import Alerting, AlertRule
+from retinue.project.project import Project
+from retinue.run.improve import metric_label
+from retinue.store.alerts import NewAlert, raised_today
+from retinue.store.current import explanations
+from retinue.store.outbox import Row, key
+from retinue.words import WORDS, number, share, shown, signed
+from retinue.workspace import Workspace
+
+#: Drivers that a message names, and accounts that a digest names.
+DRIVERS, LISTED = 3, 25
+_SEVERITY = {"high": 0, "normal": 1, "low": 2}
+
+
+def account_alert(
+    name: str, rule: AlertRule, now: Picture, earlier: Earlier | None, place: int, stake: float
+) -> NewAlert:
+    """The alert of a rule about one account of a date."""
+
+    def column(wanted: str) -> Any:
+        found = now.columns.get(wanted)
+        return None if found is None else found[place].as_py()
+
+    score, band = _number(now.computed[place]), BANDS[now.band[place]] if now.band[place] >= 0 else None
+    before = _number(earlier.computed[place]) if earlier is not None else None
+    renews_in = _number(now.renews_in[place])
+    evidence: dict[str, Any] = {
+        "score": score,
+        "band": band,
+        "before": before,
+        "coverage": _number(now.coverage[place]),
+        "arr": _number(now.arr[place]),
+        "renews_in": renews_in,
+        "do": rule.do,
+        "label": rule.label,
+    }
+    if rule.component is not None and rule.component in now.components:
+        points = _number(now.components[rule.component][place])
+        was = earlier.components.get(rule.component) if earlier is not None else None
+        evidence["component"] = {
+            "name": rule.component,
+            "points": points,
+            "before": None if was is None else _number(was[place]),
+        }
+    who = column("name") or now.ids[place].as_py()
+    return NewAlert(
+        rule=name,
+        kind=rule.kind,
+        severity=rule.severity,
+        account_id=now.ids[place].as_py(),
+        subject=None,
+        owner=column("owner"),
+        summary=f"{who}: {rule.label or _said(rule, evidence)}",
+        evidence=evidence,
+        stake=stake,
+    )
+
+
+def _said(rule: AlertRule, evidence: Mapping[str, Any]) -> str:
+    """What happened, in a few words."""
+    score, before, band = evidence["score"], evidence["before"], evidence["band"]
+    match rule.kind:
+        case "band":
+            return f"now {WORDS[band]}, at {shown(score)}"
+        case "drop":
+            return f"fell {shown((before or 0) - (score or 0))} points in {rule.within}, to {shown(score)}"
+        case "component":
+            part = evidence.get("component") or {}
+            fell = (part.get("before") or 0) - (part.get("points") or 0)
+            name = str(rule.component).replace("_", " ")
+            return f"{name} fell {shown(fell)} points in {rule.within}, to {shown(part.get('points'))}"
+        case "event":
+            return f"new in {str(rule.event).replace('_', ' ')}"
+        case "renewal_within":
+            return f"renews in {number(evidence['renews_in'])} days at a score of {shown(score)}"
+        case "coverage_below":
+            return f"only {share(evidence['coverage'])} of the score rests on data"
+        case "no_touch":
+            return f"nobody was in touch for more than {rule.no_touch}"
+        case "anomaly":
+            return "usage is unusually low"
+    return "speaks for more business"
+
+
+def portfolio_alert(
+    name: str, rule: AlertRule, finding: Finding, day: date, *, storm: bool = False
+) -> NewAlert:
+    """The alert of a rule about the portfolio: a finding, or one rule that tells of very many accounts."""
+    many = f"{finding.count:,} of {finding.among:,} accounts"
+    if storm:
+        text = f"{many} at once: {rule.label or name.replace('_', ' ')}"
+    elif rule.kind == "feed_stopped":
+        text = f"{finding.subject} has stopped: {many} are held"
+    elif rule.kind == "shared_issue":
+        text = f"{many} have {finding.subject} in common; usual are {number(finding.usual)}"
+    else:
+        assert rule.share_rising is not None
+        band, were = WORDS[rule.share_rising.band], number(finding.usual)
+        text = f"{finding.subject}: {many} are {band}, {were} were {rule.share_rising.within} ago"
+    return NewAlert(
+        rule=name,
+        kind="storm" if storm else rule.kind,
+        severity=rule.severity,
+        account_id=None,
+        subject=finding.subject,
+        owner=None,
+        summary=text,
+        evidence={
+            "subject": finding.subject,
+            "accounts": finding.count,
+            "among": finding.among,
+            "usual": finding.usual,
+            "p": finding.p,
+            "as_of": day.isoformat(),
+            "do": rule.do,
+        },
+        stake=float(finding.count),
+    )
+
+
+# --- who is told, and when -----------------------------------------------------------------------
+
+
+def messages(workspace: Workspace, news: Sequence[NewAlert], day: date, now: datetime) -> list[Row]:
+    """The messages of the alerts of a date, one per alert and destination; beyond a person's budget of
+    the day one digest for all that is left."""
+    project = workspace.project
+    policy, rules = project.settings.alerting, project.settings.alerts
+    ids = [one.account_id for one in news if one.account_id is not None]
+    why = explanations(workspace.store, ids)
+    today = raised_today(workspace.store, _midnight(project, now))
+    rows: list[Row] = []
+    left: dict[tuple[str | None, str], list[NewAlert]] = {}
+    spent = dict(today)
+    for one in sorted(news, key=lambda n: (_SEVERITY[n.severity], -n.stake, n.account_id or "")):
+        rule = rules[one.rule]
+        about_all = one.account_id is None
+        to = rule.to if rule.to is not None else policy.portfolio_to if about_all else policy.to
+        if not about_all and one.owner is not None:
+            spent[one.owner] = spent.get(one.owner, 0) + 1
+            if spent[one.owner] > policy.per_person and one.severity != "high":
+                for destination in to:
+                    left.setdefault((one.owner, destination), []).append(one)
+                continue
+        payload = _payload(project, one, why.get(one.account_id or ""))
+        rows += [
+            Row(
+                id=key("alert", one.rule, one.account_id, one.subject, day, destination),
+                destination=destination,
+                kind="alert",
+                subject=one.summary,
+                payload=payload,
+                due_at=due_at(now, policy, project, one.severity),
+                account_id=one.account_id,
+            )
+            for destination in to
+        ]
+    rows += [
+        _digest(project, owner, destination, rest, day, due_at(now, policy, project, "low"))
+        for (owner, destination), rest in left.items()
+    ]
+    return rows
+
+
+def due_at(now: datetime, policy: Alerting, project: Project, severity: str) -> datetime:
+    """The first moment from `now` on that is no quiet hour where the project is; for high severity, now."""
+    if severity == "high":
+        return now
+    zone = ZoneInfo(project.settings.timezone)
+    here = now.astimezone(zone)
+    quiet_from, until = time.fromisoformat(policy.quiet_from), time.fromisoformat(policy.quiet_until)
+    for ahead in range(15):
+        day = here.date() + timedelta(days=ahead)
+        if day.weekday() not in policy.workdays:
+            continue
+        # Where quiet hours pass midnight, people work from `until` to `quiet_from`.
+        spans = [(until, quiet_from)] if until < quiet_from else [(time(), quiet_from), (until, time.max)]
+        for start, end in spans:
+            opens = max(here, datetime.combine(day, start, zone))
+            if opens < datetime.combine(day, end, zone):
+                return opens.astimezone(now.tzinfo)
+    return now
+
+
+def _midnight(project: Project, now: datetime) -> datetime:
+    zone = ZoneInfo(project.settings.timezone)
+    return datetime.combine(now.astimezone(zone).date(), time(), zone)
+
+
+def _payload(project: Project, one: NewAlert, explanation: Any) -> dict[str, Any]:
+    evidence = one.evidence
+    drivers = (explanation or {}).get("drivers_28", [])[:DRIVERS]
+    return {
+        "recipient": one.owner,
+        "account_id": one.account_id,
+        "what": one.summary,
+        "why": [f"{signed(d['points'])} {_named(d, project)}" for d in drivers],
+        "do": evidence.get("do") or _advice(project, drivers),
+        "link": link(project, one),
+        "severity": one.severity,
+        "rule": one.rule,
+        "evidence": dict(evidence),
+    }
+
+
+def _named(driver: Mapping[str, Any], project: Project) -> str:
+    metric, component = driver.get("metric"), driver.get("component")
+    told = metric_label(metric, project.metrics) if metric else str(component or driver["kind"])
+    return told.replace("_", " ")
+
+
+def _advice(project: Project, drivers: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the scorecards advise for what fell most."""
+    for driver in drivers:
+        if driver["points"] >= 0:
+            continue
+        for card in project.scorecards:
+            part = card.components.get(driver.get("component") or "")
+            measure = part.measures.get(driver.get("metric") or "") if part else None
+            if part is not None and ((measure and measure.advice) or part.advice):
+                return (measure.advice if measure else None) or part.advice
+    return None
+
+
+def link(project: Project, one: NewAlert) -> str | None:
+    """Where the alert can be looked at, if the project says where it is served."""
+    base = (project.settings.serve.address or "").rstrip("/")
+    if not base:
+        return None
+    return f"{base}/accounts/{quote(one.account_id, safe='')}" if one.account_id else f"{base}/alerts"
+
+
+def _digest(
+    project: Project, owner: str | None, destination: str, rest: Sequence[NewAlert], day: date, due: datetime
+) -> Row:
+    count = len(rest)
+    more = [f"and {count - LISTED} more"] if count > LISTED else []
+    return Row(
+        id=key("digest", owner, day, destination),
+        destination=destination,
+        kind="digest",
+        subject=f"{count} more {'account' if count == 1 else 'accounts'} to look at",
+        payload={
+            "recipient": owner,
+            "account_id": None,
+            "what": f"{count} more alerts of {day}, beyond what is sent one by one",
+            "why": [one.summary for one in rest[:LISTED]] + more,
+            "do": None,
+            "link": ((project.settings.serve.address or "").rstrip("/") + "/alerts")
+            if project.settings.serve.address
+            else None,
+            "severity": "low",
+            "rule": None,
+            "evidence": {},
+        },
+        due_at=due,
+    )
+
+
+def _number(value: Any) -> float | None:
+    found = float(value)
+    return found if math.isfinite(found) else None
