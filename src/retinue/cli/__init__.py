@@ -15,6 +15,7 @@ from retinue.cli import author, operate, read
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
 from retinue.cli.options import STOPPED
+from retinue.cli.people import COMMANDS as PEOPLE
 from retinue.cli.plan import plan
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.tune import tune
@@ -126,5 +127,6 @@ for _command in (
     drift,
     *author.COMMANDS,
     *operate.COMMANDS,
+    *PEOPLE,
 ):
     main.add_command(_command)

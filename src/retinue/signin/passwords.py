@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import secrets
 import threading
 import unicodedata
 from dataclasses import dataclass
@@ -79,6 +80,12 @@ def check_new(password: str, *, email: str, name: str) -> str:
                 hint="several words make a good one",
             )
     return hashed(password)
+
+
+def made_up() -> str:
+    """A password that nobody has to think of: 98 bits, in groups that can be read out."""
+    letters = "23456789abcdefghjkmnpqrstuvwxyz"
+    return "-".join("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))
 
 
 def sign_in(store: Store, email: str, password: str, *, address: str, now: datetime) -> Person | Refused:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from starlette.responses import Response
 
 from retinue.errors import StoreError
-from retinue.signin.passwords import hashed
+from retinue.signin.passwords import hashed, made_up
 from retinue.store.access import RIGHTS, Role
 from retinue.store.keys import keys_of
 from retinue.store.people import (
@@ -55,7 +54,7 @@ def show(visit: Visit) -> Response:
 
 def add(visit: Visit) -> Response:
     form, elsewhere = visit.form, _issuer(visit)
-    password = None if visit.form.get("way") == "elsewhere" else _password()
+    password = None if visit.form.get("way") == "elsewhere" else made_up()
     try:
         told = _told(form)
         role = told.pop("role")
@@ -115,7 +114,7 @@ def reset(visit: Visit) -> Response:
     if visit.form.get("none") == "yes":
         set_password(store, visit.actor, person.id, None, now=visit.now)
         return visit.to(f"/people/{person.id}?said=nopassword")
-    password = _password()
+    password = made_up()
     set_password(store, visit.actor, person.id, hashed(password), now=visit.now)
     return _password_once(visit, person, password)
 
@@ -179,12 +178,6 @@ def _told(form: Mapping[str, str]) -> dict[str, Any]:
     owners = [line for line in form.get("owners", "").splitlines() if line.strip()]
     told["owners"] = owners or [told["email"], told["name"]]
     return told
-
-
-def _password() -> str:
-    """One that nobody has to think of: 96 bits, in groups that can be read out."""
-    letters = "23456789abcdefghjkmnpqrstuvwxyz"
-    return "-".join("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))
 
 
 def _person(visit: Visit) -> Person:
