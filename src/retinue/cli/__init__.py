@@ -17,6 +17,7 @@ from retinue.cli.drift import drift
 from retinue.cli.options import STOPPED
 from retinue.cli.people import COMMANDS as PEOPLE
 from retinue.cli.plan import plan
+from retinue.cli.serve import serve
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.tune import tune
 from retinue.cli.validate import validate
@@ -128,5 +129,6 @@ for _command in (
     *author.COMMANDS,
     *operate.COMMANDS,
     *PEOPLE,
+    serve,
 ):
     main.add_command(_command)

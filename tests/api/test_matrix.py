@@ -1,0 +1,272 @@
+"""Everybody at every route: one table; a route that is missing from it fails the tests."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from retinue.store.access import OPERATOR, Right
+from retinue.store.keys import add_key
+from retinue.store.people import add_person
+from retinue.store.said import add_note, add_outcome, add_override, add_pulse
+from retinue.store.work import add_task
+from tests.api.callers import EVERYBODY, Caller, Programs, problem
+from tests.web.company import LAST, NOW, PEOPLE, mark, numbers_seen
+from tests.web.house import House
+from tests.web.leaks import leaked
+
+Parts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a route is asked, and what answers whoever has the right.
+
+    `parts` makes what the address names, on an account; `account`: then whoever does not see that
+    account finds nothing. `everything`: it needs somebody who sees all accounts.
+    """
+
+    right: Right
+    status: int = 200
+    parts: Callable[[House, str, Caller], Parts] = lambda *_: {}
+    body: Any = None
+    account: bool = False
+    everything: bool = False
+    roles: tuple[str, ...] = field(default_factory=lambda: tuple(one.role for one in PEOPLE.values()))
+
+
+def on_account(_house: House, account_id: str, _caller: Caller) -> Parts:
+    return {"account_id": account_id}
+
+
+def said(add: Callable[..., int]) -> Callable[[House, str, Caller], Parts]:
+    return lambda house, account_id, _caller: {"number": add(house.workspace.store, account_id)}
+
+
+def task(house: House, account_id: str, _caller: Caller) -> Parts:
+    return {"task": add_task(house.workspace.store, OPERATOR, account_id, "call", now=NOW)}
+
+
+@functools.cache
+def _count() -> Iterator[int]:
+    return iter(range(10**6))
+
+
+def someone(house: House, _account_id: str, _caller: Caller) -> Parts:
+    email = f"new{next(_count())}@example.com"
+    return {"person": add_person(house.workspace.store, OPERATOR, email, "New", "reader", now=NOW)}
+
+
+def out(house: House, account_id: str, caller: Caller) -> Parts:
+    from retinue.store.people import disable_person
+
+    found = someone(house, account_id, caller)
+    disable_person(house.workspace.store, OPERATOR, found["person"], now=NOW)
+    return found
+
+
+def a_key(house: House, _account_id: str, _caller: Caller) -> Parts:
+    person, name = house.people["reader"], f"key {next(_count())}"
+    return {"key": add_key(house.workspace.store, OPERATOR, name, ["read"], now=NOW, person=person)[0]}
+
+
+def own_view(house: House, _account_id: str, caller: Caller) -> Parts:
+    return {"view": house.view_of(caller.name if caller.known else "owner")}
+
+
+def _note(store: Any, account_id: str) -> int:
+    return add_note(store, account_id, "said", by=OPERATOR, now=NOW)
+
+
+def _pulse(store: Any, account_id: str) -> int:
+    return add_pulse(store, account_id, "mood", 5, by=OPERATOR, now=NOW)
+
+
+def _override(store: Any, account_id: str) -> int:
+    told = {"reason": "known", "owner": "ann", "starts_on": LAST, "by": OPERATOR, "now": NOW}
+    return add_override(store, account_id, "cap", 40, **told)
+
+
+def _outcome(store: Any, account_id: str) -> int:
+    return add_outcome(store, account_id, "renewed", LAST, by=OPERATOR, now=NOW)
+
+
+READ = Case("read")
+OF_ACCOUNT = Case("read", parts=on_account, account=True)
+SAY = Case("act", 201, on_account, account=True)
+PERSON = Case("manage", parts=someone)
+
+CASES: dict[str, Case] = {
+    "GET /me": READ,
+    "GET /accounts": READ,
+    "GET /book": READ,
+    "GET /transitions": READ,
+    "GET /pulses": READ,
+    "GET /tasks": READ,
+    "GET /views": READ,
+    "GET /portfolio": READ,
+    "GET /scorecards": READ,
+    "GET /scorecards/{scorecard_name}": replace(READ, parts=lambda *_: {"scorecard_name": "standard"}),
+    "GET /trust": READ,
+    "GET /leadership": READ,
+    "GET /plan": Case("read", everything=True, roles=("admin", "ops", "leader")),
+    "GET /audit": Case("audit"),
+    "GET /people": Case("manage"),
+    "GET /people/{person}": PERSON,
+    "GET /keys": Case("manage"),
+    "GET /accounts/{account_id}": OF_ACCOUNT,
+    "GET /accounts/{account_id}/explanation": OF_ACCOUNT,
+    "GET /accounts/{account_id}/history": OF_ACCOUNT,
+    "GET /accounts/{account_id}/timeline": OF_ACCOUNT,
+    "POST /accounts/{account_id}/notes": replace(SAY, body={"text": "called"}),
+    "POST /accounts/{account_id}/pulses": replace(SAY, body={"metric": "mood", "value": 4}),
+    "POST /accounts/{account_id}/overrides": Case(
+        "override",
+        201,
+        on_account,
+        {"kind": "cap", "value": 40, "reason": "sponsor left", "expires_on": "2026-06-30"},
+        account=True,
+    ),
+    "POST /accounts/{account_id}/outcomes": replace(
+        SAY, body={"kind": "renewed", "occurred_on": "2026-03-01"}
+    ),
+    "POST /accounts/{account_id}/tasks": replace(SAY, body={"title": "call"}),
+    "PUT /accounts/{account_id}/owner": Case(
+        "assign", 200, on_account, {"owner": "Ann Archer"}, account=True
+    ),
+    "POST /tasks/{task}/close": Case("act", parts=task, body={}, account=True),
+    "PUT /tasks/{task}/owner": Case("act", parts=task, body={"owner": "Bob Baker"}, account=True),
+    "POST /notes/{number}/withdraw": Case("act", parts=said(_note), account=True),
+    "POST /pulses/{number}/withdraw": Case("act", parts=said(_pulse), account=True),
+    "POST /overrides/{number}/withdraw": Case("override", parts=said(_override), account=True),
+    "POST /outcomes/{number}/withdraw": Case("act", parts=said(_outcome), account=True),
+    "POST /views": Case("read", 201, body={"name": "Red", "query": "band=at_risk"}),
+    "DELETE /views/{view}": Case("read", 204, own_view),
+    "POST /people": Case(
+        "manage", 201, body={"email": "someone@example.com", "name": "Some One", "role": "reader"}
+    ),
+    "PATCH /people/{person}": replace(PERSON, body={"team": "red"}),
+    "POST /people/{person}/disable": PERSON,
+    "POST /people/{person}/enable": Case("manage", parts=out),
+    "POST /keys": Case("manage", 201, body={"name": "bi", "scopes": ["read"]}),
+    "POST /keys/{key}/rotate": Case("manage", 201, a_key),
+    "DELETE /keys/{key}": Case("manage", 204, a_key),
+    "POST /plan": Case("read", 202, everything=True, roles=("admin", "ops", "leader")),
+    "POST /trust/trial": Case("act", 202, everything=True),
+}
+
+
+@pytest.fixture(scope="module")
+def programs(house: House) -> Programs:
+    return Programs(house)
+
+
+def test_every_route_stands_in_the_table_of_who_may_ask_it(programs: Programs) -> None:
+    told = programs.document()["paths"]
+    there = {
+        f"{method.upper()} {path.removeprefix('/api/v1')}" for path, ways in told.items() for method in ways
+    }
+    assert there == set(CASES)
+
+
+def ask(programs: Programs, caller: Caller, what: str, parts: Parts) -> Any:
+    method, path = what.split(" ", 1)
+    for name, value in parts.items():
+        path = path.replace("{" + name + "}", str(value))
+    return programs.client(caller).request(method, f"/api/v1{path}", json=CASES[what].body)
+
+
+def expected(caller: Caller, what: str) -> int:
+    case, method = CASES[what], what.split(" ", 1)[0]
+    if not caller.known or (caller.scope is None and method != "GET"):
+        return 401
+    person = PEOPLE[caller.name or ""]
+    allowed = caller.may(method, case.right) and person.role in case.roles
+    if case.everything:
+        allowed = allowed and person.sees == "everything"
+    return case.status if allowed else 403
+
+
+def account_for(caller: Caller, *, seen: bool = True) -> str | None:
+    """An account that the caller sees, or does not; None where there is none."""
+    if not caller.known:
+        return f"{mark(0)}-id"
+    numbers = set(numbers_seen(caller.name or ""))
+    found = sorted(numbers if seen else set(range(48)) - numbers)
+    return f"{mark(found[0])}-id" if found else None
+
+
+@pytest.mark.parametrize("what", CASES)
+def test_a_route_answers_everybody_as_the_table_says(programs: Programs, what: str) -> None:
+    case = CASES[what]
+    found, wanted = {}, {}
+    for caller in EVERYBODY:
+        account_id = account_for(caller)
+        if account_id is None and case.account:
+            continue
+        parts = case.parts(programs.house, account_id or "", caller)
+        if what == "POST /people":
+            case = replace(case, body={**case.body, "email": f"one{next(_count())}@example.com"})
+            CASES[what] = case
+        answer = ask(programs, caller, what, parts)
+        found[str(caller)], wanted[str(caller)] = answer.status_code, expected(caller, what)
+        if answer.status_code >= 400:
+            problem(answer, answer.status_code)
+        if caller.name is not None and what != "GET /audit":
+            # What an admin reads of people is not about accounts.
+            assert not leaked(caller.name, answer, str(parts)), str(caller)
+        if answer.status_code == 401:
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        _make_room(programs, what)
+    assert found == wanted
+
+
+def _make_room(programs: Programs, what: str) -> None:
+    """Keys of one name are few; work in the background is waited for by nobody."""
+    if what == "POST /keys":
+        from retinue.store.keys import keys_of, revoke_key
+
+        store = programs.house.workspace.store
+        for key in keys_of(store, OPERATOR, everybody=True):
+            if key.name == "bi" and key.revoked_at is None:
+                revoke_key(store, OPERATOR, key.id, now=NOW)
+
+
+@pytest.mark.parametrize("what", [what for what, case in CASES.items() if case.account])
+def test_an_account_out_of_sight_is_not_there(programs: Programs, what: str) -> None:
+    case = CASES[what]
+    asked = 0
+    for caller in EVERYBODY:
+        hidden = account_for(caller, seen=False)
+        if not caller.known or hidden is None:
+            continue
+        parts = case.parts(programs.house, hidden, caller)
+        answer = ask(programs, caller, what, parts)
+        wanted = expected(caller, what)
+        assert answer.status_code == (wanted if wanted in (401, 403) else 404), str(caller)
+        assert not leaked(caller.name, answer, hidden), str(caller)
+        asked += wanted not in (401, 403)
+    assert asked >= 2
+
+
+@pytest.mark.parametrize("scope", ["mine", "team", "all"])
+def test_a_list_has_the_accounts_of_its_reader_and_no_other(programs: Programs, scope: str) -> None:
+    for name in PEOPLE:
+        caller = Caller(name, "read")
+        if not caller.known:
+            continue
+        ids: list[str] = []
+        after = ""
+        while True:
+            answer = programs.client(caller).get(f"/api/v1/accounts?scope={scope}&limit=7{after}").json()
+            ids += [item["account_id"] for item in answer["items"]]
+            if answer["after"] is None:
+                break
+            after = f"&after={answer['after']}"
+        assert len(ids) == len(set(ids)) == answer["accounts"]
+        seen = {f"{mark(number)}-id" for number in numbers_seen(name)}
+        assert set(ids) == seen if scope == "all" else set(ids) <= seen
