@@ -19,7 +19,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from retinue.project.declaration import Declaration
 from retinue.project.serving import Network, Secret
 
-_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
+#: One that can be written in an envelope.
+ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]{1,64}@[A-Za-z0-9.-]{1,253}", re.ASCII)
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -51,7 +52,7 @@ def _address_or_secret(value: str | Secret) -> str | Secret:
 
 def _mail_address(text: str) -> str:
     found = re.fullmatch(r"[^<>\r\n\"\\]{0,100} <([^<>]*)>", text)
-    if not _ADDRESS.fullmatch(found[1] if found else text):
+    if not ADDRESS.fullmatch(found[1] if found else text):
         raise ValueError("not an e-mail address; write one such as ann@example.com")
     return text
 
@@ -73,7 +74,6 @@ class Posted(Declaration):
     Within `allow_private`, plain http and other ports than 443 and 8443 are allowed too.
     """
 
-    url: ASecret
     allow_private: tuple[Network, ...] = Field(
         default=(), description="private addresses or networks that it may be at, such as `10.1.2.0/24`"
     )
@@ -82,9 +82,13 @@ class Posted(Declaration):
 class Slack(Posted):
     """An incoming webhook of Slack, or of a service that takes the same (Mattermost, Rocket.Chat)."""
 
+    url: ASecret
+
 
 class Teams(Posted):
     """A workflow of Microsoft Teams that starts when a webhook request is received."""
+
+    url: ASecret
 
 
 class Webhook(Posted):
@@ -93,7 +97,7 @@ class Webhook(Posted):
     With several secrets a message has a signature by each, so that one can be replaced by the next.
     """
 
-    url: Annotated[str | Secret, AfterValidator(_address_or_secret)]  # type: ignore[assignment]
+    url: Annotated[str | Secret, AfterValidator(_address_or_secret)]
     secret: ASecret | Annotated[tuple[ASecret, ...], Field(min_length=1, max_length=4)]
 
     @property

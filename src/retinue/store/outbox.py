@@ -286,6 +286,8 @@ def bury(
 def give_back(store: Store, several: Collection[Claimed], *, due: datetime | None = None) -> int:
     """Let others have what was claimed and not tried; it does not count as an attempt."""
     given = 0
+    if not several:
+        return 0
     with store.write() as connection:
         for claimed in several:
             values = {"attempts": claimed.attempts - 1} | ({} if due is None else {"due_at": utc(due)})
