@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pyarrow.compute as pc
 
+from retinue.desk.acting import pulses
 from retinue.desk.day import PublishedDay
 from retinue.desk.peers import Peers, peers
 from retinue.desk.steady import steady
@@ -49,12 +50,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A pulse or an override that counts now; `metric` names the pulse, `owner` answers for the override."""
+    """A pulse or an override that counts now. `by` is who answers for it; it ends after `expires_on`."""
 
     kind: str
     id: int
     value: float
     what: str
+    label: str
     text: str | None
     by: str
     since: date
@@ -257,6 +259,7 @@ def _edges(workspace: Workspace, past: tuple[Snapshot, ...]) -> dict[str, dict[s
 def _in_force(workspace: Workspace, said: list[Entry], now: datetime) -> tuple[InForce, ...]:
     """Pulses and overrides that are neither withdrawn nor over; of a kind only the newest counts."""
     today = known_day(now.astimezone(UTC), workspace.project)
+    labels = {one.pulse: one.label for one in pulses(workspace)}
     found: dict[tuple[str, str], InForce] = {}
     for entry in said:
         if entry.kind not in ("pulse", "override") or entry.withdrawn_at is not None:
@@ -267,7 +270,15 @@ def _in_force(workspace: Workspace, said: list[Entry], now: datetime) -> tuple[I
         if (told["expires_on"] is None or told["expires_on"] >= today) and (entry.kind, what) not in found:
             text, by = (told["note"], entry.by) if entry.kind == "pulse" else (told["reason"], told["owner"])
             found[entry.kind, what] = InForce(
-                entry.kind, entry.id, told["value"], what, text, by, since, told["expires_on"]
+                entry.kind,
+                entry.id,
+                told["value"],
+                what,
+                labels.get(what, what),
+                text,
+                by,
+                since,
+                told["expires_on"],
             )
     return tuple(found.values())
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from retinue.desk.account import filled, seen
 from retinue.errors import NotFound, RetinueError, RunError, SourceError, StoreError
+from retinue.project import conditions
 from retinue.project import metrics as kinds
 from retinue.project.metrics import AnyMetric, Milestones
 from retinue.store.access import Actor
@@ -156,7 +157,10 @@ def is_address(text: str) -> bool:
 def behind(metric: AnyMetric, as_of: date) -> list[tuple[str, Looked]]:
     """The sources that a metric reads, and which of their rows count on that day."""
     if isinstance(metric, Milestones):
-        return [(step.source, Looked(where=step.where)) for step in metric.milestones.values()]
+        steps: dict[str, list[conditions.Condition | None]] = {}
+        for step in metric.milestones.values():
+            steps.setdefault(step.source, []).append(step.where)
+        return [(source, Looked(where=_any(wheres))) for source, wheres in steps.items()]
     where = getattr(metric, "where", None)
     still_open = isinstance(metric, kinds.Open | kinds.OpenSum)
     since = None
@@ -169,6 +173,14 @@ def behind(metric: AnyMetric, as_of: date) -> list[tuple[str, Looked]]:
             back += 7
         since = as_of - timedelta(days=back)
     return [(source, Looked(where, since, still_open)) for source in kinds.feeds(metric)]
+
+
+def _any(wheres: list[conditions.Condition | None]) -> conditions.Condition | None:
+    """What holds where one of them does; None holds everywhere."""
+    told = [where for where in wheres if where is not None]
+    if len(told) < len(wheres):
+        return None
+    return told[0] if len(told) == 1 else conditions.Some(tuple(told))
 
 
 def _read(workspace: Workspace, account_id: str, source: str, day: date, looked: Looked) -> SourceRows:

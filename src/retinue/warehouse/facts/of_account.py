@@ -60,9 +60,7 @@ def _read(
         return rows.filter(values.key(rows[source.account]).isin(own))
 
     whole = table
-    table = replace(
-        whole, table=only(whole.table), numbered=lambda: only(whole.numbered()), broken=lambda: []
-    )
+    table = replace(whole, table=only(whole.table), numbered=lambda: only(whole.numbered()), broken=list)
     names = columns_of(project, name)
     wanted = Wanted(
         plain=frozenset(names), conditions=frozenset({looked.where} if looked.where is not None else ())

@@ -60,8 +60,8 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { y: { range: [0, 100] } },
       axes: [
-        { stroke: ink("--soft"), grid: { stroke: ink("--rule") }, values: (_u, ticks) => ticks.map(iso), space: 90 },
-        { stroke: ink("--soft"), grid: { stroke: ink("--rule") }, values: (_u, ticks) => ticks.map((v) => minus(String(v))) },
+        { stroke: ink("--soft"), grid: { stroke: ink("--rule"), width: 1 }, values: (_u, ticks) => ticks.map(iso), space: 90 },
+        { stroke: ink("--soft"), grid: { stroke: ink("--rule"), width: 1 }, values: (_u, ticks) => ticks.map((v) => minus(String(v))) },
       ],
       series: [
         { label: "As of", value: (_u, v) => (v == null ? "\u2013" : iso(v)) },
