@@ -1,8 +1,9 @@
-"""Reads the files of a project: `retinue.yaml`, metrics and scorecards.
+"""Reads the files of a project: `retinue.yaml`, metrics, scorecards and playbooks.
 
     retinue.yaml                                   settings, accounts, facts, stages
     metrics.yaml, metrics/**/*.yaml                one key, `metrics`
     scorecards.yaml, scorecards/**/*.yaml          one scorecard per document
+    playbooks.yaml, playbooks/**/*.yaml            one playbook per document
     files of sql metrics                           inside the project's folder
 
 Reading does not stop at what is wrong: declarations that cannot be understood are left out,
@@ -14,18 +15,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from retinue.errors import Place, Problem, ProjectError
 from retinue.project import diagnosis, rules, yaml
+from retinue.project.declaration import Declaration
 from retinue.project.metrics import AnyMetric, Sql
+from retinue.project.playbooks import Playbook
 from retinue.project.project import ONE_METRIC, Project, Settings
 from retinue.project.rules import Unreadable
 from retinue.project.scorecards import Scorecard
 from retinue.project.sources import Accounts
 from retinue.project.yaml import Document, Where
+
+M = TypeVar("M", bound=Declaration)
 
 SETTINGS_FILE = "retinue.yaml"
 
@@ -109,7 +114,8 @@ class _Reader:
         metrics = self._metrics()
         scorecards = self._scorecards(settings.scorecards)
         self._sql(metrics)
-        return Project(self.root, settings, metrics, scorecards, self.texts, self.places)
+        playbooks = tuple(self._each("playbook", Playbook, set()).values())
+        return Project(self.root, settings, metrics, scorecards, self.texts, self.places, playbooks)
 
     def unreadable(self) -> Unreadable:
         return Unreadable(
@@ -267,31 +273,36 @@ class _Reader:
             if text is not None:
                 self.texts[metric.sql] = text
 
-    # --- scorecards ---
+    # --- scorecards and playbooks: a document each ---
 
     def _scorecards(self, order: tuple[str, ...]) -> tuple[Scorecard, ...]:
-        cards: dict[str, Scorecard] = {}
-        for file in self._files("scorecards"):
-            for document in self._documents(file):
-                name = document.data.get("scorecard")
-                if isinstance(name, str) and ("scorecards", name) in self.places:
-                    first = self.places[("scorecards", name)]
-                    self.problems.append(_twice("scorecard", name, document.place(("scorecard",)), first))
-                    continue
-                if isinstance(name, str):
-                    self._keep_places(("scorecards", name), document)
-                    self.places[("scorecards", name)] = document.place(("scorecard",))
-                try:
-                    card = Scorecard.model_validate(document.data)
-                    cards[card.scorecard] = card
-                except ValidationError as error:
-                    self.problems += diagnosis.problems(error, Scorecard, document, ())
-                    if isinstance(name, str):
-                        self.bad_cards.add(name)
-                    else:
-                        self.bad_files.add("scorecards")
+        cards = self._each("scorecard", Scorecard, self.bad_cards)
         first_ones = [name for name in dict.fromkeys(order) if name in cards]
         return tuple(cards[name] for name in dict.fromkeys([*first_ones, *cards]))
+
+    def _each(self, kind: str, model: type[M], bad: set[str]) -> dict[str, M]:
+        """The documents of a kind by their names, in the order of files."""
+        found: dict[str, M] = {}
+        folder = f"{kind}s"
+        for file in self._files(folder):
+            for document in self._documents(file):
+                name = document.data.get(kind)
+                if isinstance(name, str) and (folder, name) in self.places:
+                    first = self.places[(folder, name)]
+                    self.problems.append(_twice(kind, name, document.place((kind,)), first))
+                    continue
+                if isinstance(name, str):
+                    self._keep_places((folder, name), document)
+                    self.places[(folder, name)] = document.place((kind,))
+                try:
+                    found[str(name)] = model.model_validate(document.data)
+                except ValidationError as error:
+                    self.problems += diagnosis.problems(error, model, document, ())
+                    if isinstance(name, str):
+                        bad.add(name)
+                    else:
+                        self.bad_files.add(folder)
+        return found
 
 
 def _twice(what: str, name: str, place: Place, first: Place) -> Problem:

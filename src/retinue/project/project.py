@@ -19,10 +19,12 @@ from retinue.project.declaration import Declaration
 from retinue.project.destinations import Destinations
 from retinue.project.metrics import AnyMetric, Children, Sql
 from retinue.project.outcomes import OutcomeRule, Validation
+from retinue.project.playbooks import Playbook
 from retinue.project.references import ROLL_UP, metrics_of
 from retinue.project.scorecards import Component, Measure, Points, Scorecard, Stage
 from retinue.project.serving import Serve
 from retinue.project.sources import Accounts, Clock, People, Rates, Source, Timezone
+from retinue.project.usage import Usage
 
 ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
 
@@ -76,6 +78,7 @@ class Settings(Declaration):
     grades: dict[str, float] = {}
     outcomes: dict[str, OutcomeRule] = {}
     validation: Validation = Validation()
+    usage: Usage = Usage()
     serve: Serve = Serve()
     destinations: Destinations = {}
     alerts: dict[str, AlertRule] = {}
@@ -155,7 +158,8 @@ class Project:
     """Declarations as loaded from a folder. `scorecards` are in the order of matching.
 
     `texts` holds every file read, by its path in the project. `places` is keyed by
-    ("settings", key, ...), ("metrics", name, key, ...) and ("scorecards", name, key, ...).
+    ("settings", key, ...), ("metrics", name, key, ...), ("scorecards", name, key, ...) and
+    ("playbooks", name, key, ...).
     """
 
     root: Path
@@ -164,6 +168,7 @@ class Project:
     scorecards: tuple[Scorecard, ...]
     texts: dict[str, str] = field(default_factory=dict)
     places: dict[tuple[str | int, ...], Place] = field(default_factory=dict)
+    playbooks: tuple[Playbook, ...] = ()
 
     def place(self, *path: str | int) -> Place | None:
         """Where the declaration at `path` stands, or the nearest one above it."""

@@ -145,6 +145,7 @@ def problems(project: Project, unreadable: Unreadable | None = None) -> list[Pro
         rules_outcomes.outcomes,
         rules_links.links,
         rules_alerts.alerts,
+        rules_alerts.playbooks,
     ]
     for rule in rules:
         rule(view)

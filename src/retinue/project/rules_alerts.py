@@ -1,4 +1,4 @@
-"""Rules about alerts: what they name must be there."""
+"""Rules about alerts and playbooks: what they name must be there."""
 
 from __future__ import annotations
 
@@ -35,6 +35,39 @@ def alerts(view: View) -> None:
     for key in ("to", "portfolio_to"):
         for to in getattr(settings.alerting, key):
             _destination(view, ("settings", "alerting", key), to)
+
+
+def playbooks(view: View) -> None:
+    """What triggers, conditions and steps of playbooks name is declared."""
+    settings = view.project.settings
+    components = {name for card in view.project.scorecards for name in card.components}
+    stages = {stage.stage for stage in settings.stages}
+    for book in view.project.playbooks:
+        here = ("playbooks", book.playbook)
+        told = book.when
+        named = (
+            ("alert", told.alert, settings.alerts, "alert", "declare it in `alerts`"),
+            ("component", told.component, components, "component of a scorecard", "name one that there is"),
+            ("stage", told.stage, stages, "stage", "declare it in `stages`"),
+        )
+        for key, name, known, what, otherwise in named:
+            if name is not None and name not in known:
+                hint = suggestion(name, sorted(known), "declared") or otherwise
+                view.error((*here, "when", key), f'there is no {what} "{name}"', hint)
+        if told.event is not None and not view.is_source(told.event):
+            hint = suggestion(told.event, view.project.sources, "declared") or "declare it in `facts`"
+            view.error((*here, "when", "event"), f'there is no source "{told.event}"', hint)
+        conditions = (
+            (("applies_to",), book.applies_to),
+            (("until",), book.until),
+            (("when", "holds"), told.holds),
+        )
+        for path, condition in conditions:
+            if condition is not None:
+                _names(view, (*here, *path), list(names_of(condition)))
+        for number, step in enumerate(book.steps):
+            for to in step.to:
+                _destination(view, (*here, "steps", number, "to"), to)
 
 
 def _sources(view: View, here: Here, rule: AlertRule) -> None:
