@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from tests.web.pages import Element, Page
+from tests.web.pages import Page
 
 #: Addresses within this site; `//` and `/\` lead out of it.
 _OURS = re.compile(r"(/(?![/\\])|\?|#|$)[^\s]*")
@@ -24,6 +24,7 @@ _ADDRESSES = (
     "poster",
 )
 _NEVER = ("style", "iframe", "frame", "object", "embed", "base", "applet", "portal", "template", "math")
+_TEXTS = ("value", "data-label", "aria-label", "title", "content", "placeholder")
 _LABELS = ("aria-label", "aria-labelledby", "title")
 
 
@@ -53,9 +54,9 @@ def _code(page: Page) -> Iterator[str]:
         for name, value in one.attributes.items():
             if name == "style" or name.startswith(("on", "hx-on")):
                 yield f"inline {name} of <{one.tag}>: {value[:60]}"
-            if name == "srcdoc" or value.strip().casefold().startswith(("javascript:", "vbscript:")):
-                if name not in ("value", "data-label", "aria-label", "title", "content", "placeholder"):
-                    yield f"{name} of <{one.tag}> is code: {value[:60]}"
+            code = value.strip().casefold().startswith(("javascript:", "vbscript:"))
+            if name == "srcdoc" or (code and name not in _TEXTS):
+                yield f"{name} of <{one.tag}> is code: {value[:60]}"
 
 
 def _addresses(page: Page) -> Iterator[str]:
@@ -126,9 +127,9 @@ def _names(page: Page) -> Iterator[str]:
             yield f"<{one.tag}> says nothing: {one.attributes}"
         if one.tag == "img" and "alt" not in one.attributes:
             yield f"<img> without alt: {one.attributes}"
-        if one.tag == "svg" and one.get("aria-hidden") != "true":
-            if one.get("role") != "img" or not any(one.get(name).strip() for name in _LABELS):
-                yield f"<svg> says nothing: {one.attributes}"
+        named = one.get("role") == "img" and any(one.get(name).strip() for name in _LABELS)
+        if one.tag == "svg" and one.get("aria-hidden") != "true" and not named:
+            yield f"<svg> says nothing: {one.attributes}"
         if one.tag == "th" and one.get("scope") not in ("col", "row", "colgroup", "rowgroup"):
             yield f"<th> of nothing: {one.text[:40]!r}"
 
@@ -155,7 +156,3 @@ def _frame(page: Page) -> Iterator[str]:
         yield "the page has no main part"
     if not any(one.tag == "a" and one.get("href") == "#main" for one in page.elements):
         yield "no link skips to the main part"
-
-
-def describe(one: Element) -> str:
-    return f"<{one.tag} {one.attributes}>"

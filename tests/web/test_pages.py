@@ -141,7 +141,7 @@ def test_the_name_of_a_view_stays_a_text(house: House, text: str) -> None:
 @pytest.mark.parametrize("text", MARKUP)
 def test_what_was_typed_into_an_address_stays_a_text(house: House, text: str) -> None:
     browser = house.browser("guest")
-    fits = {name: text for name in ("search", "band", "owner", "segment", "order", "x", text)}
+    fits = dict.fromkeys(("search", "band", "owner", "segment", "order", "x", text), text)
     for told in (fits, {"sort": text}, {"scope": text}, {"after": text}, {"renews": text}):
         answer = browser.get("/", params=told)
         assert not faults(answer.text), told
