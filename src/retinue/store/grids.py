@@ -61,7 +61,8 @@ def _parts(published: Published) -> Iterator[tuple[Path, Part]]:
 def _rows(path: Path, columns: Sequence[str]) -> pa.Table:
     texts = [name for name in columns if name in ("account_id", "status", "band", "published_band")]
     try:
-        return pq.read_table(path, columns=list(columns), read_dictionary=texts, use_threads=False)
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            return file.read(columns=list(columns), use_threads=False)
     except FileNotFoundError:
         raise StoreError(
             f"a published file is gone: {path}",

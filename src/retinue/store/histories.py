@@ -35,7 +35,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retinue.store.grids import COLUMNS, Array, Grid, Known, all_ids, parts_by_date, values_of
-from retinue.store.parquet import replace_file, sync_folder
+from retinue.store.parquet import replace_file
 from retinue.store.snapshots import Published
 
 #: Raise it when the form of the file changes.
@@ -360,8 +360,8 @@ def _write(path: Path, published: Published, before: _File | None) -> None:
             file.write(np.array(checks, "<u4").tobytes())
         file.truncate(at)
 
-    replace_file(path, fill)
-    sync_folder(path.parent)
+    # Not synced: what a crash leaves of it does not fit its checksums.
+    replace_file(path, fill, sync=False)
 
 
 def _aligned(at: int) -> int:

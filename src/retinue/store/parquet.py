@@ -62,10 +62,11 @@ def regroup(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
         yield pa.Table.from_batches(waiting, schema).combine_chunks()
 
 
-def replace_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+def replace_file(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
     """Put what `fill` writes at `path` at once, synced: whoever looks sees all of it or none.
 
-    Raises StoreError if the disk does not take it; what was at `path` is then untouched.
+    Without `sync` that holds unless the machine itself stops. Raises StoreError if the disk does not
+    take it; what was at `path` is then untouched.
     """
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
@@ -73,7 +74,8 @@ def replace_file(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         with unfinished.open("wb") as sink:
             fill(sink)
             sink.flush()
-            os.fsync(sink.fileno())
+            if sync:
+                os.fsync(sink.fileno())
         unfinished.replace(path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)

@@ -46,9 +46,10 @@ def prepare(published: Published) -> bool:
 
 
 def is_prepared(published: Published) -> bool:
-    """Whether everything is there, by its names."""
-    paths = _copied(published)
-    return has_histories(published) and all(copies.copy_path(published.home, p).exists() for p in paths)
+    """Whether everything is there. The pieces themselves are not looked at."""
+    return has_histories(published) and all(
+        copies.is_there(published.home, path) for path in _copied(published)
+    )
 
 
 def _copied(published: Published) -> list[str]:
