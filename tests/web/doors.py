@@ -10,7 +10,9 @@ from typing import Any
 from retinue.store.access import OPERATOR, RIGHTS, Right
 from retinue.store.keys import add_key
 from retinue.store.people import add_person, disable_person
+from retinue.store.said import add_note
 from retinue.store.sessions import begin_session, digest
+from retinue.store.work import add_task
 from tests.web.company import NOW, PEOPLE, mark, numbers_seen
 from tests.web.house import House
 
@@ -108,7 +110,42 @@ def somebody_disabled(house: House, name: str | None) -> dict[str, Any]:
     return told
 
 
+def _said(add: Callable[[House, str], int], what: str) -> Callable[[House, str | None], dict[str, Any]]:
+    def made(house: House, name: str | None) -> dict[str, Any]:
+        account = account_of(name)
+        return {"account_id": account, "what": what, "number": add(house, account)}
+
+    return made
+
+
+def _note(house: House, account: str) -> int:
+    return add_note(house.workspace.store, account, "worth knowing", by=OPERATOR, now=NOW)
+
+
+def their_task(house: House, name: str | None) -> dict[str, Any]:
+    """A task for an account that this person sees."""
+    return {"task": add_task(house.workspace.store, OPERATOR, account_of(name), "call them", now=NOW)}
+
+
+def their_metric(house: House, name: str | None) -> dict[str, Any]:
+    return {"account_id": account_of(name), "metric": "active_days", "source": "tickets"}
+
+
+#: Who sees no account sees none of their tasks.
+_NO_ACCOUNT = {"stranger": 404}
+
+
+def scorecard(house: House, name: str | None) -> dict[str, Any]:
+    return {"name": "standard"}
+
+
 _numbers = itertools.count()
+#: People who may act, but do not see all accounts.
+_NOT_ALL = {
+    name: 403
+    for name, one in PEOPLE.items()
+    if name not in OUT and one.sees != "everything" and one.role != "reader"
+}
 #: Whoever is signed in need not sign in.
 _ALREADY = {name: 303 for name in PEOPLE if name not in OUT}
 
@@ -140,4 +177,49 @@ CASES: dict[str, Case] = {
     "POST /people/{person:int}/enable": Case("manage", 303, somebody_disabled),
     "POST /people/{person:int}/password": Case("manage", 200, somebody),
     "GET /audit": Case("audit", 200),
+    "GET /portfolio": Case("read", 200),
+    # Reading them, and trying the score, is about all accounts.
+    "POST /portfolio/losses": Case("act", 303, instead=_NOT_ALL),
+    "GET /scorecards": Case("read", 200),
+    "GET /scorecards/{name}": Case("read", 200, scorecard),
+    "GET /plan": Case("audit", 200, instead={"leader": 200}),
+    "POST /plan": Case("audit", 303, instead={"leader": 303}),
+    "GET /trust": Case("read", 200),
+    "POST /trust": Case("act", 303, instead=_NOT_ALL),
+    "GET /leadership": Case("read", 200),
+    "GET /accounts/{account_id:path}": Case("read", 200, their_account, account=True),
+    "GET /accounts/{account_id:path}/series.json": Case("read", 200, their_account, account=True),
+    "GET /accounts/{account_id:path}/timeline": Case("read", 200, their_account, account=True),
+    "GET /accounts/{account_id:path}/metrics/{metric}": Case("read", 200, their_metric, account=True),
+    "GET /accounts/{account_id:path}/rows/{source}": Case("read", 200, their_metric, account=True),
+    # This company declares no people.
+    "GET /accounts/{account_id:path}/people": Case("read", 404, their_account, account=True),
+    "POST /accounts/{account_id:path}/notes": Case(
+        "act", 303, their_account, {"text": "they are well"}, account=True
+    ),
+    "POST /accounts/{account_id:path}/pulses": Case(
+        "act", 303, their_account, {"metric": "mood", "value": "7"}, account=True
+    ),
+    "POST /accounts/{account_id:path}/overrides": Case(
+        "override",
+        303,
+        their_account,
+        {"kind": "cap", "value": "60", "reason": "they said so", "expires_on": "2026-06-01"},
+        account=True,
+    ),
+    "POST /accounts/{account_id:path}/outcomes": Case(
+        "act", 303, their_account, {"kind": "renewed", "occurred_on": "2026-02-01"}, account=True
+    ),
+    "POST /accounts/{account_id:path}/owner": Case(
+        "assign", 303, their_account, {"owner": "Nora Nix"}, account=True
+    ),
+    "POST /accounts/{account_id:path}/tasks": Case(
+        "act", 303, their_account, {"title": "call them"}, account=True
+    ),
+    "POST /accounts/{account_id:path}/withdraw/{what}/{number:int}": Case(
+        "act", 303, _said(_note, "note"), account=True
+    ),
+    "GET /tasks": Case("read", 200),
+    "POST /tasks/{task:int}/close": Case("act", 303, their_task, {"how": "done"}, instead=_NO_ACCOUNT),
+    "POST /tasks/{task:int}/give": Case("act", 303, their_task, {"owner": "Nora Nix"}, instead=_NO_ACCOUNT),
 }

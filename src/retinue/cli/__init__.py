@@ -17,6 +17,7 @@ from retinue.cli.drift import drift
 from retinue.cli.options import STOPPED
 from retinue.cli.people import COMMANDS as PEOPLE
 from retinue.cli.plan import plan
+from retinue.cli.report import report
 from retinue.cli.serve import serve
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.tune import tune
@@ -126,6 +127,7 @@ for _command in (
     plan,
     discover,
     drift,
+    report,
     *author.COMMANDS,
     *operate.COMMANDS,
     *PEOPLE,

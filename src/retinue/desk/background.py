@@ -6,8 +6,10 @@ it is about; the newest of a kind stays until there is a newer one.
 
 from __future__ import annotations
 
+import atexit
 import json
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from retinue.errors import RetinueError, StoreError
+from retinue.interrupts import interrupt
 from retinue.store.manifest import check_run_id
 from retinue.store.parquet import replace_file
 from retinue.warehouse.trace import Listener
@@ -25,6 +28,7 @@ VERSION = 1
 _lock = threading.Lock()
 _turn = threading.Lock()
 _works: dict[tuple[Path, str], Work] = {}
+_threads: list[threading.Thread] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,29 @@ def start(home: Path, name: str, about: str, do: Callable[[Listener], object]) -
         if going is not None and going.going:
             return False
         _works[place] = Work(about)
-    threading.Thread(target=_done, args=(place, do), name=f"retinue-{name}", daemon=True).start()
+    thread = threading.Thread(target=_done, args=(place, do), name=f"retinue-{name}", daemon=True)
+    with _lock:
+        _threads.append(thread)
+        thread.start()
     return True
+
+
+def wait(patience: float) -> bool:
+    """Wait until nothing goes on, at most so many seconds; returns whether nothing does."""
+    until = time.monotonic() + patience
+    with _lock:
+        threads, _threads[:] = list(_threads), [one for one in _threads if one.is_alive()]
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
+
+
+@atexit.register
+def _end() -> None:
+    # A query in flight must be over before its engine is taken down.
+    if not wait(0.0):
+        interrupt()
+        wait(5.0)
 
 
 def _done(place: tuple[Path, str], do: Callable[[Listener], object]) -> None:

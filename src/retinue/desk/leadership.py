@@ -24,7 +24,6 @@ from retinue.desk.trust import trial
 from retinue.insight.replay import Coded
 from retinue.project.scorecards import BANDS
 from retinue.run.layers import days_of
-from retinue.run.planned import Migration
 from retinue.store.access import Actor, require
 from retinue.store.current import RunInfo
 from retinue.store.manifest import read_manifest
@@ -60,8 +59,13 @@ class Moved:
     movement: Movement
 
     @property
-    def migration(self) -> Migration:
-        return self.movement.migration
+    def worse(self) -> int:
+        """Scored accounts that moved to a worse band."""
+        return int(np.tril(self.movement.migration.accounts[:3, :3], -1).sum())
+
+    @property
+    def better(self) -> int:
+        return int(np.triu(self.movement.migration.accounts[:3, :3], 1).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,11 @@ class Leadership:
     verdict: Verdict | None
     responses: tuple[Response, ...] | None
 
+    @property
+    def came(self) -> int:
+        """Accounts that came up for renewal."""
+        return sum(one.due for one in self.renewed)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "project": self.project,
@@ -142,6 +151,8 @@ class Leadership:
             "moved": [
                 {
                     "days": one.days,
+                    "better": one.better,
+                    "worse": one.worse,
                     "before": standing_dict(one.before),
                     "movement": one.movement.to_dict(),
                 }

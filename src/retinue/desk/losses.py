@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from retinue.desk import background
 from retinue.desk.panel import Panel
+from retinue.desk.steady import steady
 from retinue.project.outcomes import OutcomeRule
 from retinue.project.project import Project
 from retinue.store.access import Actor
@@ -195,6 +196,17 @@ def read_losses(workspace: Workspace, run: RunInfo, tell: Listener) -> None:
     """Read what the project's outcomes tell of, and keep it for the run. Takes seconds."""
     found = _read(workspace.project, tell)
     background.keep(workspace.project.home, KEPT, run.run_id, {"losses": found})
+
+
+def ensure_losses(workspace: Workspace) -> None:
+    """Read them here and now, unless they are kept for the current run. Raises NotFound before the first."""
+
+    def read(run: RunInfo) -> None:
+        kept = background.kept(workspace.project.home, KEPT, run.run_id)
+        if declared(workspace.project) and (kept is None or kept[0] != run.run_id):
+            read_losses(workspace, run, lambda _what, _part: None)
+
+    steady(workspace, read)
 
 
 def start_reading(workspace: Workspace, run: RunInfo) -> None:

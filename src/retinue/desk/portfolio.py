@@ -289,7 +289,8 @@ def _merged(first: Frame, last: Frame, seen: Panel, by: str) -> tuple[Frame, Fra
     counted: dict[str, int] = {}
     for one in (first, last):
         for name, count in zip(one.groups[by].names, _counts(one.groups[by]), strict=True):
-            counted[name] = max(counted.get(name, 0), count)
+            if count:
+                counted[name] = max(counted.get(name, 0), count)
     if len(counted) <= LISTED:
         return first, last, seen
     kept = frozenset(sorted(counted, key=lambda name: (-counted[name], name))[: LISTED - 1])

@@ -32,6 +32,15 @@ _SECTIONS = (
 
 def page(found: Plan) -> str:
     """The plan as one HTML file."""
+    return rendered("plan", **_told(found))
+
+
+def body(found: Plan) -> Markup:
+    """The same as a piece of another page, which has our style sheets."""
+    return Markup(rendered("plan_body", **_told(found)))  # noqa: S704 - the template escapes what it is told
+
+
+def _told(found: Plan) -> dict[str, Any]:
     moves = found.moves("points", MOST)
     told = found.declared
     standing = {name: found.standing(name) for name in ("scored", "not_scored")}
@@ -43,24 +52,23 @@ def page(found: Plan) -> str:
         "trial": found.back_test is not None,
     }
     transitions = found.transitions()
-    return rendered(
-        "plan",
-        p=found,
-        counts=found.counts(),
-        cards=[one for one in told.scorecards if one.kind != "same"] if told else [],
-        told=told,
-        signs=_SIGNS,
-        value=declared_value,
-        migration=found.migration(),
-        quiet=sum(one.kind == "recalibrated" for one in transitions),
-        loud=[one for one in transitions if one.kind != "recalibrated"],
-        moves=moves,
-        standing=standing,
-        most=MOST,
-        trial=_trial(found.back_test) if found.back_test else [],
-        sections=[one for one in _SECTIONS if there[one[0]]],
-        charts=_charts(found),
-    )
+    return {
+        "p": found,
+        "counts": found.counts(),
+        "cards": [one for one in told.scorecards if one.kind != "same"] if told else [],
+        "told": told,
+        "signs": _SIGNS,
+        "value": declared_value,
+        "migration": found.migration(),
+        "quiet": sum(one.kind == "recalibrated" for one in transitions),
+        "loud": [one for one in transitions if one.kind != "recalibrated"],
+        "moves": moves,
+        "standing": standing,
+        "most": MOST,
+        "trial": _trial(found.back_test) if found.back_test else [],
+        "sections": [one for one in _SECTIONS if there[one[0]]],
+        "charts": _charts(found),
+    }
 
 
 def _charts(found: Plan) -> dict[str, Markup]:

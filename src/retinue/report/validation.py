@@ -47,27 +47,40 @@ def page(
     report: Report, project: str, fingerprints: Mapping[str, str], with_pulses: Estimate | None = None
 ) -> str:
     """The trial as one HTML file; `fingerprints` are by scorecard."""
+    return rendered("validation", **_told(report, project, fingerprints, with_pulses))
+
+
+def body(
+    report: Report, project: str, fingerprints: Mapping[str, str], with_pulses: Estimate | None = None
+) -> Markup:
+    """The same as a piece of another page, which has our style sheets."""
+    told = _told(report, project, fingerprints, with_pulses)
+    return Markup(rendered("validation_body", **told))  # noqa: S704 - the template escapes what it is told
+
+
+def _told(
+    report: Report, project: str, fingerprints: Mapping[str, str], with_pulses: Estimate | None
+) -> dict[str, Any]:
     verdict, kind = VERDICTS.get(report.verdict, (report.verdict.replace("_", " "), "open"))
     there = {"bars": report.bars, "lost": report.reasons or report.amounts, "warning": not report.good}
     rivals = [one for one in report.baselines if one.auc.known and one.name != "constant"]
-    return rendered(
-        "validation",
-        r=report,
-        project=project,
-        verdict=verdict,
-        kind=kind,
-        best=max(rivals, key=lambda one: one.auc.value, default=None),
-        red=report.band("red"),
-        green=report.band("green"),
-        week=next((one for one in report.before if one.days == 7), None),
-        marks=MARKS,
-        bars_told=_bars_told(report),
-        slices=[(by, list(parts)) for by, parts in groupby(report.slices, key=lambda one: one.by)],
-        sections=[one for one in _SECTIONS if there.get(one[0], True)],
-        fingerprints=sorted(fingerprints.items()),
-        with_pulses=with_pulses,
-        charts=_charts(report),
-    )
+    return {
+        "r": report,
+        "project": project,
+        "verdict": verdict,
+        "kind": kind,
+        "best": max(rivals, key=lambda one: one.auc.value, default=None),
+        "red": report.band("red"),
+        "green": report.band("green"),
+        "week": next((one for one in report.before if one.days == 7), None),
+        "marks": MARKS,
+        "bars_told": _bars_told(report),
+        "slices": [(by, list(parts)) for by, parts in groupby(report.slices, key=lambda one: one.by)],
+        "sections": [one for one in _SECTIONS if there.get(one[0], True)],
+        "fingerprints": sorted(fingerprints.items()),
+        "with_pulses": with_pulses,
+        "charts": _charts(report),
+    }
 
 
 def _bars_told(report: Report) -> str:

@@ -16,7 +16,21 @@ from starlette.routing import Route
 
 from retinue.store.access import Actor
 from retinue.web import guard
-from retinue.web.pages import account, acting, audit, book, me, people, signin, static, tasks
+from retinue.web.pages import (
+    account,
+    acting,
+    audit,
+    book,
+    leadership,
+    me,
+    people,
+    portfolio,
+    scorecards,
+    signin,
+    static,
+    tasks,
+    trust,
+)
 from retinue.web.site import Door, Site, Visit
 
 #: Every page and every form. A test asks each of them as everybody, so that none is forgotten.
@@ -28,6 +42,10 @@ DOORS: tuple[Door, ...] = (
     *people.DOORS,
     *audit.DOORS,
     *tasks.DOORS,
+    *portfolio.DOORS,
+    *scorecards.DOORS,
+    *trust.DOORS,
+    *leadership.DOORS,
     *acting.DOORS,
     *account.DOORS,
     *account.LAST,
