@@ -20,6 +20,7 @@ from retinue.store.audit_log import audit_log
 from retinue.store.keys import actor_of_key
 from retinue.store.people import disable_person, find_person, people_list, set_password
 from retinue.store.sessions import begin_session, session
+from retinue.web.pages.me import browser
 from retinue.web.pages.signin import safe_next
 from retinue.web.site import Site
 from retinue.workspace import open_workspace
@@ -255,6 +256,28 @@ def test_people_end_their_own_sessions_and_no_others(house: House):
     assert house.browser("teammate").post(f"/sessions/{other.id}/end").status_code == 404
     assert browser.post(f"/sessions/{other.id}/end").headers["location"] == "/me?said=session"
     assert who(house, phone) is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/130.0.0.0 Safari/537.36 Edg/130.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_called_what_people_call_it(agent: str, name: str):
+    assert browser(agent) == name
 
 
 # --- people --------------------------------------------------------------------------------------

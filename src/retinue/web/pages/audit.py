@@ -47,8 +47,8 @@ def changes(entry: Entry) -> list[tuple[str, Any, Any]]:
     before = entry.before if isinstance(entry.before, dict) else {}
     after = entry.after if isinstance(entry.after, dict) else {}
     names = dict.fromkeys([*before, *after])
-    told = [(name, before.get(name), after.get(name)) for name in names]
-    return [(name, _text(old), _text(new)) for name, old, new in told if old != new]
+    told = [(name, _text(before.get(name)), _text(after.get(name))) for name in names]
+    return [(name, old, new) for name, old, new in told if old != new]
 
 
 def _text(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from retinue.errors import NotFound, StoreError
 from retinue.signin.passwords import Refused, check_new, sign_in
 from retinue.store.keys import SCOPES, add_key, keys_of, revoke_key, rotate_key
 from retinue.store.people import Person, set_password
-from retinue.store.sessions import revoke_session, sessions_of
+from retinue.store.sessions import Open, revoke_session, sessions_of
 from retinue.web.pages.signin import address, with_session
 from retinue.web.site import Door, Visit
 
@@ -20,6 +20,16 @@ SAID = {
     "session": "That session is over.",
     "key": "That key is over.",
 }
+
+# In this order: most browsers also name those that they want to be taken for.
+_PROGRAMS = (
+    ("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("FxiOS/", "Firefox"), ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"), ("Safari/", "Safari"),
+)  # fmt: skip
+_SYSTEMS = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"),
+    ("Macintosh", "Mac"), ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 
 
 def show(visit: Visit) -> Response:
@@ -86,6 +96,20 @@ def end_session(visit: Visit) -> Response:
     return visit.to(_from(visit) + "?said=session")
 
 
+def named(sessions: list[Open]) -> list[tuple[Open, str]]:
+    """Sessions with what people call their browsers."""
+    return [(one, browser(one.agent or "")) for one in sessions]
+
+
+def browser(agent: str) -> str:
+    """Firefox on Linux, as far as what a browser says of itself tells."""
+    program = next((name for sign, name in _PROGRAMS if sign in agent), None)
+    system = next((name for sign, name in _SYSTEMS if sign in agent), None)
+    if program is None:
+        return agent[:60] or "unknown"
+    return f"{program} on {system}" if system else program
+
+
 def _page(visit: Visit, *, status: int = 200, error: StoreError | None = None) -> Response:
     person, store = _me(visit), visit.workspace.store
     return visit.page(
@@ -94,7 +118,7 @@ def _page(visit: Visit, *, status: int = 200, error: StoreError | None = None) -
         error=error,
         said=SAID.get(visit.query.get("said", "")),
         person=person,
-        sessions=sessions_of(store, visit.actor, now=visit.now),
+        sessions=named(sessions_of(store, visit.actor, now=visit.now)),
         keys=keys_of(store, visit.actor),
         today=visit.now.date(),
         form=visit.form if error else {},

@@ -149,7 +149,7 @@ def _one(visit: Visit, *, status: int = 200, error: StoreError | None = None) ->
         roles=ROLES,
         views=VIEWS,
         rights=RIGHTS,
-        sessions=sessions_of(store, visit.actor, now=visit.now, person=person.id),
+        sessions=me.named(sessions_of(store, visit.actor, now=visit.now, person=person.id)),
         keys=keys_of(store, visit.actor, person=person.id),
         today=visit.now.date(),
         elsewhere=_elsewhere(visit),
