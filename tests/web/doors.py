@@ -210,8 +210,9 @@ CASES: dict[str, Case] = {
     "POST /accounts/{account_id:path}/outcomes": Case(
         "act", 303, their_account, {"kind": "renewed", "occurred_on": "2026-02-01"}, account=True
     ),
+    # Whose they are already: another owner would let other people see them in all that follows.
     "POST /accounts/{account_id:path}/owner": Case(
-        "assign", 303, their_account, {"owner": "Nora Nix"}, account=True
+        "assign", 303, their_account, {"owner": "Ann Archer"}, account=True
     ),
     "POST /accounts/{account_id:path}/tasks": Case(
         "act", 303, their_account, {"title": "call them"}, account=True
