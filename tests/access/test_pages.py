@@ -306,6 +306,7 @@ def test_what_cannot_be_is_said_beside_what_was_typed(house: House):
 
 def test_an_admin_changes_disables_and_enables_people(house: House):
     admin, store, number = house.browser("admin"), house.workspace.store, house.people["teammate"]
+    theirs = house.browser("teammate")
     form = {
         "name": "Team Mate",
         "email": "teammate@example.com",
@@ -318,7 +319,7 @@ def test_an_admin_changes_disables_and_enables_people(house: House):
     assert (found.name, found.role, found.sees, found.owners, found.team) == (
         "Team Mate", "leader", "own", ("T. Mate",), None,
     )  # fmt: skip
-    assert house.browser("teammate").get("/me").status_code == 303
+    assert theirs.get("/me").status_code == 303
     admin.post(f"/people/{number}/disable")
     assert find_person(store, OPERATOR, number).disabled_at is not None
     admin.post(f"/people/{number}/enable")
@@ -337,11 +338,11 @@ def test_the_last_admin_stays_one(house: House):
 
 
 def test_an_admin_gives_a_new_password_and_takes_it_away(house: House):
-    admin, number = house.browser("admin"), house.people["owner"]
+    admin, theirs, number = house.browser("admin"), house.browser("owner"), house.people["owner"]
     answer = admin.post(f"/people/{number}/password")
     shown = re.search(r'class="secret" readonly value="([^"]+)"', answer.text)
     assert shown is not None
-    assert house.browser("owner").get("/me").status_code == 303
+    assert theirs.get("/me").status_code == 303
     assert enter(house.browser(), password=shown[1]).status_code == 303
     admin.post(f"/people/{number}/password", {"none": "yes"})
     assert find_person(house.workspace.store, OPERATOR, number).has_password is False
