@@ -153,18 +153,25 @@ def history(workspace: Workspace, actor: Actor, account_id: str) -> tuple[Snapsh
     seen(workspace, actor, account_id)
     found = _history(workspace, account_id)
     if not found:
-        raise NotFound(f"no account {account_id!r}")
+        raise _none(account_id)
     return found
 
 
 def seen(workspace: Workspace, actor: Actor, account_id: str) -> CurrentRow | None:
-    """The account as it stands. Raises NotFound, but for whoever sees everything: None if it is gone."""
+    """The account as it stands. Raises NotFound, but for whoever sees everything: None if it is gone.
+
+    What is said of an account out of sight is the same as of one that never was.
+    """
     try:
         return current_account(workspace.store, actor, account_id)
     except NotFound:
         if not actor.everything:
-            raise
+            raise _none(account_id) from None
         return None
+
+
+def _none(account_id: str) -> NotFound:
+    return NotFound(f"no account {account_id!r}", hint="look for it in the book")
 
 
 def _account(
@@ -179,19 +186,22 @@ def _account(
     row = seen(workspace, actor, account_id)
     past = _history(workspace, account_id)
     if not past:
-        # Names accounts that are alike; there is none of this id.
-        current_account(workspace.store, actor, account_id)
-        raise NotFound(f"no account {account_id!r}")
+        raise _none(account_id)
     days = [one.day for one in past]
     day = days[max(0, bisect_right(days, as_of) - 1)] if as_of is not None else days[-1]
     explanation, trouble = _explained(workspace, account_id, day, since)
+    parent = explanation.attributes.get("parent")
+    relatives = standing(workspace.store, actor, [str(parent)]) if parent is not None else []
+    if not relatives:
+        # Whose parent it is may be out of sight.
+        explanation = dataclasses.replace(explanation, attributes={**explanation.attributes, "parent": None})
+        if row is not None and row.attributes:
+            row = dataclasses.replace(row, attributes={**row.attributes, "parent": None})
     attributes = explanation.attributes
     said = record(workspace.store, actor, account_id)
     happened = all_events(workspace, actor, account_id, said)
     assert run.last_as_of is not None  # a run has a date, or it is not published
     family = _family(PublishedDay(workspace, run.run_id, run.last_as_of))
-    parent = attributes.get("parent")
-    relatives = standing(workspace.store, actor, [str(parent)]) if parent is not None else []
     children = standing(workspace.store, actor, family.get(account_id, ())[:CHILDREN])
     tenure, segment = attributes.get("tenure_days"), attributes.get("segment")
     scored = explanation.score is not None

@@ -17,7 +17,7 @@ from retinue.desk.book import offered
 from retinue.desk.metric import metric
 from retinue.desk.rows import people, source_rows
 from retinue.desk.timeline import OWN_KINDS, rarest, timeline
-from retinue.errors import NotFound, StoreError
+from retinue.errors import StoreError
 from retinue.project.scorecards import BANDS
 from retinue.report.axes import Axis, Series
 from retinue.report.charts import lines
@@ -277,7 +277,7 @@ def show_timeline(visit: Visit) -> Response:
         visit.workspace, visit.actor, account_id, kind=kind, before=visit.query.get("before") or None
     )
     if row is None and not found.kinds:
-        raise NotFound(f"no account {account_id!r}")
+        history(visit.workspace, visit.actor, account_id)
     return visit.page(
         "account/timeline_page.html",
         timeline=found,

@@ -10,8 +10,10 @@ from typing import Any, cast
 from starlette.responses import Response
 
 from retinue.desk import acting
+from retinue.desk.account import seen
 from retinue.desk.acting import Done
 from retinue.errors import Forbidden, NotFound, StoreError
+from retinue.store.record import Kind, record
 from retinue.store.said import OutcomeKind, OverrideKind
 from retinue.web.pages.account import SAID, address, page
 from retinue.web.site import Door, Visit
@@ -23,6 +25,7 @@ LINE = 2000
 def _act(what: str, act: Callable[[Visit, str], Done], visit: Visit) -> Response:
     """Do it and go back to the account; where it is not accepted, the form comes back as it was filled in."""
     account_id = visit.path["account_id"]
+    seen(visit.workspace, visit.actor, account_id)
     try:
         done = act(visit, account_id)
     except (StoreError, Forbidden) as error:
@@ -105,8 +108,13 @@ def withdraw(visit: Visit) -> Response:
     what, number = visit.path["what"], int(visit.path["number"])
     if what not in ("note", "pulse", "override", "outcome"):
         raise NotFound("there is no such page")
+    account_id = visit.path["account_id"]
+    seen(visit.workspace, visit.actor, account_id)
+    kind = cast(Kind, what)
+    if number not in {entry.id for entry in record(visit.workspace.store, visit.actor, account_id, (kind,))}:
+        raise NotFound(f"no {what} {number} of this account")
     acting.withdraw(visit.workspace, visit.actor, what, number, now=visit.now)
-    return visit.to(address(visit.path["account_id"], said="withdrawn") + "#said")
+    return visit.to(address(account_id, said="withdrawn") + "#said")
 
 
 def close(visit: Visit) -> Response:
