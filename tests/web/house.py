@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from starlette.applications import Starlette
 
@@ -83,6 +84,34 @@ class House:
         token, csrf = self.tokens[name]
         made.cookies.set("retinue", token)
         return Browser(made, masked(self.site, csrf))
+
+    def raw(self, path: str, name: str | None = None) -> tuple[int, bytes]:
+        """Status and body of exactly that address: nothing is tidied up or decoded twice on the way."""
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        here, _, query = path.partition("?")
+        cookies = [] if name is None else [(b"cookie", f"retinue={self.tokens[name][0]}".encode())]
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": unquote(here),
+            "raw_path": here.encode(),
+            "query_string": query.encode(),
+            "headers": [(b"host", b"testserver"), *cookies],
+            "client": ("192.0.2.7", 1),
+            "server": ("testserver", 80),
+            "scheme": "http",
+            "http_version": "1.1",
+            "root_path": "",
+        }
+        asyncio.run(self.app(scope, receive, send))
+        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
     def view_of(self, name: str) -> int:
         """A saved view of that person, which is theirs alone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import re
 from typing import Any
@@ -146,41 +145,11 @@ def test_a_file_is_kept_for_ever_under_the_address_of_its_bytes_only(house: Hous
     ],
 )
 def test_nothing_but_static_files_is_under_static(house: House, path: str) -> None:
-    status, body = raw(house, "/static/" + path)
+    status, body = house.raw("/static/" + path)
     assert status == 404
     assert b"import annotations" not in body
     assert b"block content" not in body
     assert b"root:" not in body
-
-
-def raw(house: House, path: str) -> tuple[int, bytes]:
-    """Ask for exactly that path, as somebody without a browser would: nothing is tidied up on the way."""
-    from urllib.parse import unquote
-
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": unquote(path),
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"host", b"testserver")],
-        "client": ("192.0.2.7", 1),
-        "server": ("testserver", 80),
-        "scheme": "http",
-        "http_version": "1.1",
-        "root_path": "",
-    }
-    asyncio.run(house.app(scope, receive, send))
-    body = b"".join(message.get("body", b"") for message in sent)
-    return sent[0]["status"], body
 
 
 # --- forged posts --------------------------------------------------------------------------------
@@ -446,7 +415,7 @@ def test_a_header_cannot_be_put_into_an_answer(house: House) -> None:
 
 def test_whoever_is_sent_to_sign_in_comes_back_to_a_page_of_ours(house: House) -> None:
     for path in ("/?search=x&sort=name", "//evil.example/x", "/%5cevil.example", "/\\evil.example"):
-        status, _ = raw(house, path)
+        status, _ = house.raw(path)
         assert status in (303, 404)
     answer = house.browser().get("/?search=a b&scope=all")
     assert answer.headers["location"] == "/sign-in?next=%2F%3Fsearch%3Da%2520b%26scope%3Dall"
