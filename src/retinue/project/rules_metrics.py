@@ -191,4 +191,17 @@ def unused(view: View) -> None:
             view.warning(("metrics", name), f'metric "{name}" is never used', hint)
 
 
-RULES = (sources, late_columns, parts, cycles, attributes, called, unused)
+def usage(view: View) -> None:
+    """Anomalies are looked for in a source that is declared, among accounts alike in what they have."""
+    told = view.project.settings.usage
+    if not view.reads("usage"):
+        return
+    here: Path = ("settings", "usage")
+    if told.source is not None and not view.is_source(told.source):
+        hint = suggestion(told.source, view.project.sources, "declared") or "declare it in `facts`"
+        view.error((*here, "source"), f'there is no source "{told.source}"', hint)
+    for name in told.peers or ():
+        view.need_attribute((*here, "peers"), name, "accounts are compared by")
+
+
+RULES = (sources, late_columns, parts, cycles, attributes, called, unused, usage)

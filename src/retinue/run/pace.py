@@ -27,6 +27,7 @@ _AFTER = {
     "scoring": 21,
     "scoring by former scorecards": 4,
     "settling scores": 3,
+    "looking for anomalies": 1,
     "writing snapshots": 2,
     "writing components": 1,
     "writing measures": 3,
@@ -51,7 +52,7 @@ def plan(project: Project) -> dict[str, Expected]:
 
 def scoring(project: Project) -> dict[str, Expected]:
     """The same without publishing: the stages of a replay."""
-    last = list(_AFTER).index("writing snapshots")
+    last = list(_AFTER).index("looking for anomalies")
     left_out = list(_AFTER)[last:]
     stages = {name: one for name, one in plan(project).items() if name not in left_out}
     return {**stages, "reading what happened": Expected(_AFTER["settling scores"])}

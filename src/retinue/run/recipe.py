@@ -21,7 +21,7 @@ from retinue.errors import Problem, RunError, StoreError
 from retinue.period import grid, last_complete_day
 from retinue.project.project import Project
 from retinue.project.scorecards import BANDS
-from retinue.run import layers, observed, pace
+from retinue.run import anomalies, layers, observed, pace
 from retinue.run.current import current_rows
 from retinue.run.history import New, Past
 from retinue.run.kept import KIND, version
@@ -214,6 +214,7 @@ def _run(
                 last=last_scored,
                 formulas=past.older_formulas(project, last_scored),
                 kept=project.home / "state" / "sources",
+                counting=anomalies.counting(project),
             ),
         )
         trace.stage("settling scores")
@@ -228,11 +229,10 @@ def _run(
         after = new.kept_after(settled, snapshots, folded)
         drivers = new.drivers(settled, settled.ix[moved.row], moved.since, settled.day[moved.row])
         changes = _transitions_table(new, settled, moved, drivers.listed(len(moved.row)))
+        odd = anomalies.find(new, settled.ix[settled.day == day_number(dates[-1])], dates[-1], project)
         trace.stage("writing snapshots")
-        published = _snapshots_table(snapshots, settled, new)
-        bridges = new.bridges_table()
         with Months(writer) as months:
-            for name, table in (("snapshots", published), ("bridges", bridges), ("transitions", changes)):
+            for name, table in {**_dated(new, snapshots, settled, changes), **odd}.items():
                 months.write(name, [table])
             for name, pieces in tables.monthly(engine, computed):
                 trace.stage(f"writing {name}")
@@ -339,6 +339,11 @@ def _reasons(rejected: pa.Table) -> dict[str, dict[str, int]]:
     for row in counted.sort_by([("source", "ascending"), ("reason", "ascending")]).to_pylist():
         found.setdefault(row["source"], {})[row["reason"]] = row["count_all"]
     return found
+
+
+def _dated(new: New, snapshots: pa.Table, settled: layers.History, changes: pa.Table) -> dict[str, pa.Table]:
+    published, bridges = _snapshots_table(snapshots, settled, new), new.bridges_table()
+    return {"snapshots": published, "bridges": bridges, "transitions": changes}
 
 
 def _snapshots_table(snapshots: pa.Table, settled: layers.History, new: New) -> pa.Table:

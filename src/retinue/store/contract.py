@@ -223,6 +223,62 @@ _TABLES = (
         ),
     ),
     TableContract(
+        "anomalies",
+        "How much an account used the product in a week, and how much was to be expected: on the last date of"
+        " each run.",
+        ("account_id", "as_of"),
+        (
+            _ACCOUNT,
+            _AS_OF,
+            Column("observed", "number", "Uses in the seven days up to `until` of `portfolio_usage`."),
+            Column("expected", "number", "Uses to be expected from its own weeks before and from its peers."),
+            Column("p", "number", "Chance of as few, or of as many, uses if nothing had changed; one-sided."),
+            Column(
+                "q",
+                "number",
+                "False discovery rate over all accounts at which this one is flagged; an anomaly up to 0.1.",
+            ),
+            Column("direction", "text", "`fall` or `rise`; empty unless the state is `ok`."),
+            Column(
+                "state",
+                "text",
+                "`ok`, `too_little` (fewer than 5 expected), `too_young` (fewer than eight weeks before) or"
+                " `feed_stopped`; only `ok` has p and q.",
+                nullable=False,
+            ),
+            Column("cusum", "number", "Evidence of a slow decline over 16 weeks; one above 6.4."),
+            Column("falling_since", "date", "First day of the week in which that decline began; else empty."),
+            Column("peers", "text", "The accounts that it was compared with.", nullable=False),
+        ),
+    ),
+    TableContract(
+        "portfolio_usage",
+        "What accounts did together in that week: the whole portfolio, and each group of peers.",
+        ("as_of", "peers"),
+        (
+            _AS_OF,
+            Column("peers", "text", "The group of peers; `portfolio` is everybody.", nullable=False),
+            Column("until", "date", "Last day of the week: rows up to it are usually known by the date."),
+            Column("accounts", "whole", "Accounts with a history of eight weeks.", nullable=False),
+            Column("observed", "number", "Their uses in the week."),
+            Column("usual", "number", "Their uses in a usual week, by the eight weeks before."),
+            Column("factor", "number", "What share of its usual week an account had, robustly averaged."),
+            Column(
+                "lowest", "number", "The lowest factor of the weeks before; empty for too short a history."
+            ),
+            Column("silent", "whole", "Days at the end without a row of anybody, where some are usual."),
+            Column(
+                "state",
+                "text",
+                "`ok`, `feed_stopped`, `everybody_down` or `too_few` accounts or uses to say anything.",
+                nullable=False,
+            ),
+            Column("falls", "whole", "Accounts flagged because their week fell short.", nullable=False),
+            Column("rises", "whole", "Accounts flagged because they did more.", nullable=False),
+            Column("declines", "whole", "Accounts in a slow decline.", nullable=False),
+        ),
+    ),
+    TableContract(
         "observed",
         "What runs have seen of attributes without a history: the first value, and every change.",
         ("account_id", "attribute", "day"),

@@ -25,7 +25,7 @@ from retinue.project.references import attributes_of, condition_names, stage_nam
 from retinue.warehouse import spine
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.facts import sources as facts
-from retinue.warehouse.facts.sources import Facts
+from retinue.warehouse.facts.sources import Facts, Wanted
 from retinue.warehouse.kept.keeping import Keeping, needs
 from retinue.warehouse.kept.state import Rebuild
 from retinue.warehouse.metrics import feeds, given
@@ -36,6 +36,7 @@ from retinue.warehouse.scores.score import Scored
 from retinue.warehouse.scores.scoring import Scoring
 from retinue.warehouse.scores.sheets import Placed, cohort_column
 from retinue.warehouse.scores.sheets import placed as placed_of
+from retinue.warehouse.usage import Counting, tally
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Asked:
     `pulses` is what people said. `last` says how accounts were last scored before the first date
     (account_id, fingerprint, reference, as_of); `formulas` holds
     the formulas of `last` that the project no longer has, by fingerprint. `kept` is the folder with
-    what earlier runs kept of append-only sources; without one all sources are read whole.
+    what earlier runs kept of append-only sources; without one all sources are read whole. `counting` is
+    the usage to be counted up to the last date.
     """
 
     dates: tuple[date, ...]
@@ -59,13 +61,14 @@ class Asked:
     last: pa.Table | None = None
     formulas: Mapping[str, Formula] = field(default_factory=dict)
     kept: Path | None = None
+    counting: Counting | None = None
 
 
 @dataclass(frozen=True)
 class Computed:
     """Results by ix and pos; `formulas` are the project's, then those of `Asked`.
 
-    `uncovered` are the rows to which no scorecard applies.
+    `uncovered` are the rows to which no scorecard applies, `usage` the tallies that were asked for.
     """
 
     facts: Facts
@@ -85,6 +88,7 @@ class Computed:
     deaths: Deaths
     measures: tuple[Placed, ...]
     keeping: Keeping | None = None
+    usage: tuple[ir.Table, ...] = ()
 
     @property
     def rows(self) -> ir.Table:
@@ -107,9 +111,9 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
         raise RunError("there is no scorecard: nothing is scored", hint="write one in the folder scorecards")
     formulas = (*project.formulas, *asked.formulas.values())
     ids, declared = identities(project, formulas)
-    needed = given.wanted(metrics.wanted(declared, project.sources), declared, project)
+    needed = given.wanted(_with_usage(metrics.wanted(declared, project.sources), asked), declared, project)
     reads = given.reads(declared, project)
-    asks = needs(project, declared, needed, reads)
+    asks = needs(project, declared, needed, reads, asked.counting)
     days = (asked.dates[0], asked.dates[-1])
     keeping = Keeping(engine, project, asked.kept, asks, *days, unused) if asked.kept else None
     loaded = facts.load(engine, project, needed, asked.observed, keeping.read if keeping else None)
@@ -170,7 +174,24 @@ def _compute(engine: Engine, project: Project, asked: Asked, unused: str | None)
         deaths,
         placed,
         keeping,
+        _usage(asked, loaded, keeping),
     )
+
+
+def _with_usage(needed: Mapping[str, Wanted], asked: Asked) -> Mapping[str, Wanted]:
+    counting = asked.counting
+    if counting is None:
+        return needed
+    return {**needed, counting.source: needed.get(counting.source, Wanted()) | counting.wanted}
+
+
+def _usage(asked: Asked, loaded: Facts, keeping: Keeping | None) -> tuple[ir.Table, ...]:
+    if asked.counting is None:
+        return ()
+    facts = loaded.sources[asked.counting.source]
+    if keeping is not None:
+        return tuple(keeping.counts(asked.counting, facts))
+    return (tally(facts, asked.counting, "ix", asked.dates[-1]),)
 
 
 def _formulas_of(engine: Engine, rows: ir.Table) -> list[int]:

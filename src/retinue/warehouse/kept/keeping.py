@@ -34,6 +34,7 @@ from retinue.warehouse.kept.weeks import Weeks
 from retinue.warehouse.metrics.feeds import Deaths, Feed
 from retinue.warehouse.metrics.kinds import Past, series_of
 from retinue.warehouse.spine import Spine
+from retinue.warehouse.usage import Counting, tally
 
 #: References rest on a year before a quarter; with the quarter, and a month to spare.
 KEPT_DAYS = 366 + 92 + 31
@@ -99,6 +100,14 @@ class Keeping:
 
     def feeds(self) -> dict[str, ir.Table]:
         return {name: earlier.feed for name, earlier in self.earlier.items()}
+
+    def counts(self, counting: Counting, facts: ir.Table) -> list[ir.Table]:
+        """The tallies of usage: of the rows in `facts`, or of what was kept and what is new of them."""
+        earlier = self.earlier.get(counting.source)
+        if earlier is None or earlier.counts is None:
+            return [tally(facts, counting, "ix", self.through)]
+        fresh = [tally(earlier.fresh, counting, "ix", self.through)] if earlier.fresh is not None else []
+        return [earlier.counts, *fresh]
 
     def look_back(
         self,
@@ -169,6 +178,7 @@ def needs(
     declared: Mapping[str, MetricBase],
     wanted: Mapping[str, Wanted],
     reads: Mapping[str, tuple[str, ...]],
+    counting: Counting | None = None,
 ) -> dict[str, Need | str]:
     """What is asked of each source in `wanted`, or why it is read whole."""
     found: dict[str, Need | str] = {}
@@ -180,7 +190,8 @@ def needs(
         )
         why = _whole(project, source, name in by_sql)
         days = TIMELINE_DAYS if source.timeline else 0
-        found[name] = why or Need(tuple(series), days)
+        counted = counting if counting is not None and counting.source == name else None
+        found[name] = why or Need(tuple(series), days, counted)
     return found
 
 

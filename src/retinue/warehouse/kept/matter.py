@@ -19,18 +19,22 @@ import ibis.expr.types as ir
 from retinue.warehouse.engine import Engine
 from retinue.warehouse.metrics import tallies
 from retinue.warehouse.metrics.series import Active, Different, Edge, Flow, Newest, Series, Stock
+from retinue.warehouse.usage import Counting
 
 
 @dataclass(frozen=True)
 class Need:
-    """What is asked of a source: series, and as many days of rows as they are (the timeline)."""
+    """What is asked of a source: series, as many days of rows as they are (the timeline), and counts of
+    rows by account and day (anomalies of usage)."""
 
     series: tuple[Series, ...]
     days: int = 0
+    counting: Counting | None = None
 
     def digests(self) -> frozenset[str]:
         told = {digest(one) for one in self.series}
-        return frozenset(told | ({f"days {self.days}"} if self.days else set()))
+        told |= {f"days {self.days}"} if self.days else set()
+        return frozenset(told | ({self.counting.digest} if self.counting else set()))
 
     @property
     def sums(self) -> tuple[Flow, ...]:

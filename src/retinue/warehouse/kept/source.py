@@ -30,6 +30,7 @@ from retinue.warehouse.kept.state import Rebuild, Stamp, State, load, save
 from retinue.warehouse.metrics import tallies
 from retinue.warehouse.reading import raw
 from retinue.warehouse.reading.raw import ROW, Raw
+from retinue.warehouse.usage import tally
 
 #: Parts of rows after which all are made one again.
 PARTS = 30
@@ -40,10 +41,14 @@ class Earlier:
     """What is kept of a source beside rows, in terms of today's accounts.
 
     `feed` has seen, reach: the last day that a row seen on a day is from; `carried` is a tally.
+    `counts` (ix, day, seen, n) are those of rows taken before, where they are asked for; `fresh` are
+    the facts that were not, None without any.
     """
 
     feed: ir.Table
     carried: tallies.Daily | None
+    counts: ir.Table | None = None
+    fresh: ir.Table | None = None
 
 
 @dataclass
@@ -169,7 +174,8 @@ class KeptSource:
         read = state.read + (loaded.counts.read if loaded else 0)
         taken = Taken(self, state, loaded, stamps, counted, people)
         found = OfSource(told, Counts(read, read - lost, lost), listed, [])
-        return found, taken, self._earlier(state, people)
+        earlier = self._earlier(state, people)
+        return found, taken, replace(earlier, fresh=None if loaded is None else loaded.facts)
 
     def _fits(self, state: State) -> None:
         if state.made_for != self.made_for:
@@ -289,12 +295,15 @@ class KeptSource:
         counted = feed.left_join(alive, "code").drop("code_right")
         counted = counted.filter(counted.code.isnull() | counted.ix.notnull()).select("seen", "reach")
         carried = self._part(state, "carried")
-        tally = None
+        summed = None
         sums = {matter.digest(one): one for one in self.need.sums}
         if carried is not None and sums:
             mine = self.engine.store("carried", carried.join(alive, "code").select("ix", *sums))
-            tally = matter.as_tally(mine, sums)
-        return Earlier(counted, tally)
+            summed = matter.as_tally(mine, sums)
+        counts = self._part(state, "counts")
+        if counts is not None:
+            counts = counts.join(alive, "code").select("ix", "day", "seen", "n")
+        return Earlier(counted, summed, counts)
 
     # --- keeping -------------------------------------------------------------------------------
 
@@ -303,8 +312,7 @@ class KeptSource:
         engine, state, loaded = self.engine, taken.state, taken.loaded
         through = ibis.literal(self.through)
         codes = self._all_codes(taken)
-        parts = {kind: dict(files) for kind, files in state.parts.items()} if state else {}
-        parts.pop("keys", None)
+        parts = self._carried_on(state)
         written: dict[str, ir.Table] = {"keys": codes}
         needs, read = self.need.digests(), 0
         if loaded is not None:
@@ -316,6 +324,7 @@ class KeptSource:
             written["feed"] = met.group_by(
                 code=ibis.ifelse(met.account_id.isnull(), met.code, ibis.null("int32")), seen=met.visible
             ).agg(reach=met.day.max())
+            written |= self._counts(met)
             rows = engine.store("coded", met.drop("key", "account_id"))
             old = self._part(state, "rows") if state else None
             if old is None or len(parts["rows"]) >= PARTS:
@@ -341,7 +350,7 @@ class KeptSource:
         else:
             assert state is not None
             needs, exact = state.needs, state.exact
-        for kind in ("feed", "rejected", "unique"):
+        for kind in ("feed", "counts", "rejected", "unique"):
             if state and kind in written and len(parts.get(kind, {})) >= PARTS:
                 written[kind] = self._merged(state, kind, written[kind])
                 parts.pop(kind)
@@ -353,7 +362,7 @@ class KeptSource:
             self.folder,
             State(
                 made_for=self.made_for,
-                needs=needs,
+                needs=needs if self.need.counting else frozenset(one for one in needs if one[:6] != "counts"),
                 by=self.by,
                 files=taken.files,
                 through=self.through,
@@ -365,10 +374,23 @@ class KeptSource:
             paths,
         )
 
+    def _carried_on(self, state: State | None) -> dict[str, dict[str, str]]:
+        """The parts that stay. Counts that are not asked for now do not: they would lack this run's rows."""
+        left = {"keys"} if self.need.counting else {"keys", "counts"}
+        told = state.parts if state else {}
+        return {kind: dict(files) for kind, files in told.items() if kind not in left}
+
+    def _counts(self, rows: ir.Table) -> dict[str, ir.Table]:
+        """What is counted of new rows (with `code`), where it is asked for."""
+        counting = self.need.counting
+        return {"counts": tally(rows, counting, "code", self.through)} if counting else {}
+
     def _merged(self, state: State, kind: str, fresh: ir.Table) -> ir.Table:
         """What was kept of this kind and `fresh` as one part."""
         old = self._part(state, kind)
         both = fresh if old is None else old.union(fresh.select(*old.columns))
+        if kind == "counts" and self.need.counting is not None:
+            return both.filter(both.day > self.need.counting.since(self.through))
         return both.group_by("code", "seen").agg(reach=_.reach.max()) if kind == "feed" else both
 
     def _all_codes(self, taken: Taken) -> ir.Table:

@@ -118,6 +118,12 @@ def _visible(facts: ir.Table, clocks: tuple[str, ...]) -> ir.DateValue:
     return ibis.greatest(facts.visible, *(facts[c] for c in clocks)) if clocks else facts.visible
 
 
+def visible(facts: ir.Table, where: conditions.Condition | None) -> ir.DateValue:
+    """Day from which a row counts that is only counted where `where` holds; null while nobody knows."""
+    looked_at = () if where is None else conditions.names(where)
+    return _visible(facts, tuple(sorted({f"k_{c}" for c in looked_at if f"k_{c}" in facts.columns})))
+
+
 def amount(
     facts: ir.Table, column: str | None, where: conditions.Condition | None, *, values: bool
 ) -> ir.NumericValue:
