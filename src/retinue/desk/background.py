@@ -1,34 +1,39 @@
-"""Long work that pages ask for: one piece at a time, in a thread, with how far it is.
+"""Long work that pages ask for: one piece at a time, in a process of its own, with how far it is.
 
-What it finds is kept in files of the project's home, each written at once, named after the run that
-it is about; the newest of a kind stays until there is a newer one.
+A process leaves the pages their processor time, gives its memory back, and can be ended at once. What
+it finds is kept in files of the project's home, each written at once, named after the run that it is
+about; the newest of a kind stays until there is a newer one. `retinue.desk.working` is the process.
 """
 
 from __future__ import annotations
 
 import atexit
 import json
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from retinue.errors import RetinueError, StoreError
-from retinue.interrupts import interrupt
+from retinue.errors import StoreError
 from retinue.store.manifest import check_run_id
 from retinue.store.parquet import replace_file
-from retinue.warehouse.trace import Listener
 
 #: Layout of what is kept: raise it when that changes.
 VERSION = 1
+#: Seconds that a process gets to end in.
+PATIENCE = 5.0
 
 _lock = threading.Lock()
 _turn = threading.Lock()
 _works: dict[tuple[Path, str], Work] = {}
 _threads: list[threading.Thread] = []
+_processes: list[subprocess.Popen[str]] = []
+_over = threading.Event()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +57,21 @@ def work(home: Path, name: str) -> Work | None:
         return _works.get((home, name))
 
 
-def start(home: Path, name: str, about: str, do: Callable[[Listener], object]) -> bool:
-    """Do it in the background, unless work of that name is going on; returns whether it was started.
+def start(home: Path, name: str, about: str, asked: Sequence[str]) -> bool:
+    """Have `working` do what is asked, unless work of that name goes on; returns whether it was started.
 
     `about` says what it is about (a run). All work of this process takes turns.
     """
     place = (home, name)
     with _lock:
         going = _works.get(place)
-        if going is not None and going.going:
+        if (going is not None and going.going) or _over.is_set():
             return False
         _works[place] = Work(about)
-    thread = threading.Thread(target=_done, args=(place, do), name=f"retinue-{name}", daemon=True)
-    with _lock:
-        _threads.append(thread)
+        thread = threading.Thread(
+            target=_done, args=(place, list(asked)), name=f"retinue-{name}", daemon=True
+        )
+        _threads[:] = [*(one for one in _threads if one.is_alive()), thread]
         thread.start()
     return True
 
@@ -74,32 +80,62 @@ def wait(patience: float) -> bool:
     """Wait until nothing goes on, at most so many seconds; returns whether nothing does."""
     until = time.monotonic() + patience
     with _lock:
-        threads, _threads[:] = list(_threads), [one for one in _threads if one.is_alive()]
+        threads = list(_threads)
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)
 
 
-@atexit.register
-def _end() -> None:
-    # A query in flight must be over before its engine is taken down.
-    if not wait(0.0):
-        interrupt()
-        wait(5.0)
+def end() -> None:
+    """End what goes on, and start nothing any more: the server stops."""
+    _over.set()
+    with _lock:
+        processes = list(_processes)
+    for process in processes:
+        process.kill()
+    wait(PATIENCE)
 
 
-def _done(place: tuple[Path, str], do: Callable[[Listener], object]) -> None:
-    def tell(text: str, part: float) -> None:
-        _told(place, doing=text, part=part)
+atexit.register(end)
 
-    try:
-        with _turn:
-            do(tell)
-        _told(place, done=True, part=1.0)
-    except RetinueError as error:
-        _told(place, error=error.message if error.hint is None else f"{error.message}: {error.hint}")
-    except Exception as error:  # noqa: BLE001 - a thread that dies in silence looks as if it worked on
-        _told(place, error=f"{type(error).__name__}: {error}")
+
+def _done(place: tuple[Path, str], asked: list[str]) -> None:
+    with _turn:
+        if _over.is_set():
+            return
+        _told(place, doing="starting")
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "retinue.desk.working", *asked],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        except OSError as error:
+            _told(place, error=f"no process could be started: {error.strerror}")
+            return
+        with _lock:
+            _processes.append(process)
+        try:
+            _follow(place, process)
+        finally:
+            process.kill()
+            process.communicate()
+            with _lock:
+                _processes.remove(process)
+
+
+def _follow(place: tuple[Path, str], process: subprocess.Popen[str]) -> None:
+    """What the process says of itself, line by line, until it ends."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        with suppress(ValueError):
+            said = json.loads(line)
+            _told(place, **{key: said[key] for key in ("doing", "part", "error", "done") if key in said})
+    status = process.wait()
+    found = work(*place)
+    if found is not None and found.going:
+        _told(place, error=f"it ended before it was done (status {status})")
 
 
 def _told(place: tuple[Path, str], **changes: Any) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -209,7 +209,7 @@ def ensure_losses(workspace: Workspace) -> None:
     steady(workspace, read)
 
 
-def start_reading(workspace: Workspace, run: RunInfo) -> None:
+def start_reading(workspace: Workspace, run: RunInfo, *, now: datetime) -> None:
     """Read them in the background, once for each run; a failure is not tried again for the same run."""
     home = workspace.project.home
     kept = background.kept(home, KEPT, run.run_id)
@@ -217,7 +217,7 @@ def start_reading(workspace: Workspace, run: RunInfo) -> None:
     if not declared(workspace.project) or (kept and kept[0] == run.run_id):
         return
     if going is None or (not going.going and going.about != run.run_id):
-        background.start(home, KEPT, run.run_id, lambda tell: read_losses(workspace, run, tell))
+        background.start(home, KEPT, run.run_id, [KEPT, str(workspace.project.root), now.isoformat()])
 
 
 def _read(project: Project, tell: Listener) -> list[list[Any]]:

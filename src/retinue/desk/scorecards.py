@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue.desk import background
 from retinue.desk.panel import grid
+from retinue.desk.plain import plain, rebuilt
 from retinue.desk.steady import steady
 from retinue.errors import Forbidden, NotFound
 from retinue.project import conditions
@@ -28,7 +29,6 @@ from retinue.store.access import Actor, require
 from retinue.store.current import RunInfo, counts
 from retinue.store.manifest import read_manifest
 from retinue.store.snapshots import Published
-from retinue.warehouse.trace import Listener
 from retinue.workspace import Workspace
 
 PLAN = "plan"
@@ -178,42 +178,45 @@ def may_plan(actor: Actor) -> bool:
     return actor.everything and (actor.may("audit") or actor.role in PLANNERS)
 
 
-def start_plan(workspace: Workspace, actor: Actor, *, now: datetime, environ: Mapping[str, str]) -> bool:
+def start_plan(workspace: Workspace, actor: Actor, *, now: datetime) -> bool:
     """Work out in the background what the project's declarations, as they are now, would do.
 
-    Returns whether it was started: one is worked out at a time. Raises Forbidden for who may not,
-    ProjectError where the declarations cannot be read.
+    Returns whether it was started: one is worked out at a time. Raises Forbidden for who may not.
     """
     if not may_plan(actor):
         raise Forbidden(
             f"{actor.name} ({actor.role}) may not have a change worked out",
             hint="it needs a leader, ops or an admin who sees all accounts",
         )
-    from retinue.project.load import load
-    from retinue.run.plan import plan
+    asked = [PLAN, str(workspace.project.root), now.isoformat()]
+    return background.start(workspace.project.home, PLAN, "", asked)
 
-    home = workspace.project.home
-    changed = Workspace(load(workspace.project.root, environ), workspace.store)
 
-    def do(tell: Listener) -> None:
-        found = plan(changed, now=now, environ=environ, progress=tell)
-        with _lock:
-            _plans[home] = found
-
-    return background.start(home, PLAN, "", do)
+def keep_plan(workspace: Workspace, run: RunInfo, found: Plan) -> None:
+    """Keep a plan as that of the run."""
+    background.keep(workspace.project.home, PLAN, run.run_id, plain(found))
 
 
 def planned(workspace: Workspace, actor: Actor) -> Planned:
-    """The last plan that was worked out since the server started. Raises Forbidden for who may not."""
+    """The plan that was worked out last, whatever run it is about. Raises Forbidden for who may not see it,
+    NotFound before the first run."""
     if not may_plan(actor):
         raise Forbidden(f"{actor.name} ({actor.role}) may not see what a change would do")
     home = workspace.project.home
-    with _lock:
-        return Planned(background.work(home, PLAN), _plans.get(home))
+
+    def read(run: RunInfo) -> Planned:
+        found = background.kept(home, PLAN, run.run_id)
+        return Planned(background.work(home, PLAN), _plan(found[1]) if found else None)
+
+    return steady(workspace, read)
 
 
-_lock = threading.Lock()
-_plans: dict[Path, Plan] = {}
+def _plan(told: Mapping[str, Any]) -> Plan | None:
+    try:
+        return cast(Plan, rebuilt(Plan, told))
+    except (KeyError, TypeError, ValueError, AttributeError, pa.ArrowException):
+        # It was kept by another version of Retinue: as if there were none.
+        return None
 
 
 # --- what is published -----------------------------------------------------------------------------

@@ -7,31 +7,30 @@ background, once for a run, and kept.
 from __future__ import annotations
 
 import dataclasses
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue.desk import background, losses
+from retinue.desk.plain import plain, rebuilt
 from retinue.desk.steady import steady
 from retinue.errors import Forbidden
-from retinue.insight.validation.report import Report, plain
+from retinue.insight.validation.report import Report
 from retinue.insight.validation.sampling import Estimate
 from retinue.run.layers import floats_of
-from retinue.run.validate import Validated, validate
+from retinue.run.validate import Validated
 from retinue.store.access import Actor, require
 from retinue.store.current import RunInfo, seen_ids
 from retinue.store.manifest import read_manifest
 from retinue.store.snapshots import Published
 from retinue.store.uses import Adoption, adoption
-from retinue.warehouse.trace import Listener
 from retinue.workspace import Workspace
 
 TRIAL = "trial"
@@ -151,7 +150,7 @@ def keep_up(workspace: Workspace, *, now: datetime) -> None:
     """
 
     def needed(run: RunInfo) -> None:
-        losses.start_reading(workspace, run)
+        losses.start_reading(workspace, run, now=now)
         found, going = trial(workspace, run), background.work(workspace.project.home, TRIAL)
         if (found is None or found.run_id != run.run_id) and (going is None or going.about != run.run_id):
             _start(workspace, run, now)
@@ -160,10 +159,8 @@ def keep_up(workspace: Workspace, *, now: datetime) -> None:
 
 
 def _start(workspace: Workspace, run: RunInfo, now: datetime) -> bool:
-    def do(tell: Listener) -> None:
-        keep_trial(workspace, run, validate(workspace, now=now, progress=tell))
-
-    return background.start(workspace.project.home, TRIAL, run.run_id, do)
+    asked = [TRIAL, str(workspace.project.root), now.isoformat()]
+    return background.start(workspace.project.home, TRIAL, run.run_id, asked)
 
 
 def keep_trial(workspace: Workspace, run: RunInfo, found: Validated) -> None:
@@ -194,25 +191,6 @@ def _trial(run_id: str, told: Mapping[str, Any]) -> Trial | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         # It was kept by another version of Retinue: as if there were none.
         return None
-
-
-def rebuilt(kind: Any, told: Any) -> Any:
-    """The value of that type whose `plain` form is `told`: numbers that cannot be told are nan again."""
-    origin, inside = get_origin(kind), get_args(kind)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        return kind(
-            **{field.name: rebuilt(hints[field.name], told[field.name]) for field in dataclasses.fields(kind)}
-        )
-    if origin in (Union, types.UnionType):
-        return None if told is None else rebuilt(next(one for one in inside if one is not type(None)), told)
-    if origin is tuple:
-        return tuple(rebuilt(inside[0], one) for one in told)
-    if origin is dict:
-        return {key: rebuilt(inside[1], one) for key, one in told.items()}
-    if kind is float:
-        return float("nan") if told is None else float(told)
-    return told
 
 
 def _judgement(workspace: Workspace, actor: Actor, run: RunInfo) -> Judgement:

@@ -94,7 +94,7 @@ def read_losses(visit: Visit) -> Response:
     """Read what the project's outcomes tell of losses, in the background."""
     if not visit.actor.everything:
         raise Forbidden("only whoever sees all accounts may have losses read")
-    steady(visit.workspace, lambda run: start_reading(visit.workspace, run))
+    steady(visit.workspace, lambda run: start_reading(visit.workspace, run, now=visit.now))
     return visit.to("/portfolio#losses")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from markupsafe import Markup
@@ -66,7 +65,7 @@ def plan(visit: Visit) -> Response:
 
 
 def begin(visit: Visit) -> Response:
-    start_plan(visit.workspace, visit.actor, now=visit.now, environ=os.environ)
+    start_plan(visit.workspace, visit.actor, now=visit.now)
     return visit.to("/plan")
 
 
