@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from retinue.desk.acting import pulses
 from retinue.desk.day import PublishedDay
+from retinue.desk.past import Snapshot, edges_of, past
 from retinue.desk.peers import Peers, peers
 from retinue.desk.steady import steady
 from retinue.desk.timeline import Event, Timeline, page
@@ -32,20 +33,6 @@ from retinue.workspace import Workspace
 
 #: Children that are shown.
 CHILDREN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The account on one published date, `score` being the effective one."""
-
-    day: date
-    score: float | None
-    computed: float | None
-    published: float | None
-    band: str | None
-    scorecard: str | None
-    fingerprint: str | None
-    held: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +138,7 @@ def account(
 def history(workspace: Workspace, actor: Actor, account_id: str) -> tuple[Snapshot, ...]:
     """Every published date of the account. Raises NotFound."""
     seen(workspace, actor, account_id)
-    found = _history(workspace, account_id)
+    found = past(workspace, account_id)
     if not found:
         raise _none(account_id)
     return found
@@ -184,12 +171,12 @@ def _account(
     run: RunInfo,
 ) -> AccountPage:
     row = seen(workspace, actor, account_id)
-    past = _history(workspace, account_id)
-    if not past:
+    before = past(workspace, account_id)
+    if not before:
         raise _none(account_id)
-    days = [one.day for one in past]
+    days = [one.day for one in before]
     day = days[max(0, bisect_right(days, as_of) - 1)] if as_of is not None else days[-1]
-    explanation, trouble = _explained(workspace, account_id, day, since)
+    explanation, trouble = _explained(workspace, actor, account_id, day, since)
     parent = explanation.attributes.get("parent")
     relatives = standing(workspace.store, actor, [str(parent)]) if parent is not None else []
     if not relatives:
@@ -209,8 +196,8 @@ def _account(
         run=run,
         account=row,
         explanation=explanation,
-        history=past,
-        edges=_edges(workspace, past),
+        history=before,
+        edges=edges_of(workspace, before),
         peers=peers(workspace, day, explanation.score or 0.0, segment=segment, tenure_days=tenure)
         if scored
         else None,
@@ -227,43 +214,15 @@ def _account(
 
 
 def _explained(
-    workspace: Workspace, account_id: str, day: date, since: date | None
+    workspace: Workspace, actor: Actor, account_id: str, day: date, since: date | None
 ) -> tuple[Explanation, str | None]:
     """The explanation; with the usual start, and why, where that which was asked for is none."""
     if since is not None:
         try:
-            return explain(workspace, account_id, as_of=day, since=since), None
+            return explain(workspace, account_id, as_of=day, since=since, actor=actor), None
         except NotFound as error:
-            return explain(workspace, account_id, as_of=day), str(error)
-    return explain(workspace, account_id, as_of=day), None
-
-
-def _history(workspace: Workspace, account_id: str) -> tuple[Snapshot, ...]:
-    rows = workspace.published().table("snapshots", account=account_id).to_pylist()
-    return tuple(
-        Snapshot(
-            row["as_of"],
-            row["effective"],
-            row["computed"],
-            row["published"],
-            row["band"],
-            row["scorecard"],
-            row["fingerprint"],
-            bool(row["held"]),
-        )
-        for row in rows
-    )
-
-
-def _edges(workspace: Workspace, past: tuple[Snapshot, ...]) -> dict[str, dict[str, float]]:
-    manifest = workspace.manifest()
-    assert manifest is not None  # there is a run, or there would be no history
-    found = {}
-    for name in {one.fingerprint for one in past if one.fingerprint is not None}:
-        formula = manifest.formulas.get(name)
-        if formula is not None:
-            found[name] = dict(formula["scorecard"]["bands"])
-    return found
+            return explain(workspace, account_id, as_of=day, actor=actor), str(error)
+    return explain(workspace, account_id, as_of=day, actor=actor), None
 
 
 def _in_force(workspace: Workspace, said: list[Entry], now: datetime) -> tuple[InForce, ...]:

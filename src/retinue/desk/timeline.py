@@ -15,6 +15,7 @@ from retinue.desk.acting import pulses
 from retinue.errors import StoreError
 from retinue.store.access import Actor
 from retinue.store.current import Change, changes
+from retinue.store.happenings import happenings
 from retinue.store.record import Entry, record
 from retinue.words import WORDS, number, shown
 from retinue.workspace import Workspace
@@ -135,7 +136,7 @@ def events(
     if said is None:
         said = record(workspace.store, actor, account_id)
     moved = changes(workspace.store, actor, account_id=account_id, limit=None)
-    rows = workspace.published().table("timeline", account=account_id).to_pylist()
+    rows = happenings(workspace.published(), account_id)
     zone = ZoneInfo(workspace.project.settings.timezone)
     labels = {one.pulse: one.label for one in pulses(workspace)}
     found = [
