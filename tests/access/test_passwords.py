@@ -10,7 +10,7 @@ from retinue.errors import StoreError
 from retinue.signin import passwords
 from retinue.signin.passwords import Refused, check_new, hashed, sign_in, verified
 from retinue.store.access import OPERATOR
-from retinue.store.attempts import FREE
+from retinue.store.attempts import FREE, keys_for, try_now
 from retinue.store.database import Store, open_store
 from retinue.store.people import Person, disable_person, find_person, set_password, who_signs_in
 from tests.access.hands import NOW, let_in
@@ -61,24 +61,32 @@ def test_all_that_fails_gets_the_same_answer_after_the_same_work(
             return super().verify(kept, password)
 
     monkeypatch.setattr(passwords, "_HASHER", Counted())
-    tried = [
-        ("ann", GOOD + "!"),
-        ("gone", GOOD),
-        ("without", GOOD),
-        ("nobody", GOOD),
-        ("\0", GOOD),
-        ("ann", ""),
-    ]
+    tried = [("ann", GOOD + "!"), ("gone", GOOD), ("without", GOOD), ("nobody", GOOD), ("\0", GOOD)]
     for place, (name, password) in enumerate(tried):
         assert attempt(store, f"{name}@example.com", password, address=f"192.0.2.{place}") == Refused()
     assert work == ["$argon2id$v=19$m=65536,t=3,p=4"] * len(tried)
 
 
+def test_without_a_password_nobody_comes_in_and_nothing_is_counted(store: Store, kept: str):
+    let_in(store, "ann", password_hash=kept)
+    for _ in range(2 * FREE):
+        assert attempt(store, "ann@example.com", "") == attempt(store, " ", GOOD) == Refused()
+    assert isinstance(attempt(store, "ann@example.com", GOOD), Person)
+
+
 def test_whoever_guesses_waits_whether_the_person_exists_or_not(store: Store, kept: str):
     let_in(store, "ann", password_hash=kept)
     for name in ("ann", "nobody"):
-        answers = [attempt(store, f"{name}@example.com", "wrong password") for _ in range(FREE + 1)]
-        assert answers == [Refused()] * FREE + [Refused(60)]
+        email = f"{name}@example.com"
+        # All but one of those that are free are counted without their work.
+        assert [try_now(store, keys_for(email, "192.0.2.7"), now=NOW) for _ in range(FREE - 1)] == [0] * (
+            FREE - 1
+        )
+        assert [attempt(store, email, "wrong password") for _ in range(3)] == [
+            Refused(),
+            Refused(60),
+            Refused(60),
+        ]
     assert attempt(store, "ann@example.com", GOOD) == Refused(60)
     later = attempt(store, "ann@example.com", GOOD, now=NOW + timedelta(seconds=60))
     assert isinstance(later, Person)
