@@ -15,33 +15,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retinue.action.alerts import Before, Memory, Raised, raised, stake
-from retinue.action.picture import BANDS, NEVER, Earlier, Happened, Picture, aligned
-from retinue.action.portfolio import WINDOWS, Finding, Known, rising, shared
+from retinue.action.alerts import FEW, Before, Memory, Raised, condition, raised, remembered, stake
+from retinue.action.picture import NEVER, Earlier, Happened, Picture, aligned
+from retinue.action.playbooks import Enrolment, enrolled
+from retinue.action.portfolio import Finding, Known
 from retinue.action.portfolio import told as told_of
 from retinue.project.alerts import AlertRule
-from retinue.project.conditions import names as names_of
 from retinue.run.happenings import Happenings
-from retinue.run.layers import day_number, days_of, floats_of
+from retinue.run.layers import day_number
+from retinue.run.looking import Looking
 from retinue.run.messages import account_alert, messages, portfolio_alert
 from retinue.store import alerts as kept
+from retinue.store import plays
 from retinue.store.alerts import NewAlert, Remembered
 from retinue.store.snapshots import Published
-from retinue.store.work import last_touches
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 
+#: What rules of triggers are called, so that they never meet those of alerts.
+PLAYBOOK = "playbook:"
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was evaluated: dates, alerts by rule, messages, and what was withheld, by reason."""
+    """What was evaluated: dates, alerts by rule, messages, what was withheld, by reason, and
+    accounts that came into playbooks."""
 
     dates: tuple[date, ...]
     alerts: Mapping[str, int]
     messages: int
     withheld: Mapping[str, int]
+    enrolments: int
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -49,6 +54,7 @@ class Evaluated:
             "alerts": dict(self.alerts),
             "messages": self.messages,
             "withheld": dict(self.withheld),
+            "enrolments": self.enrolments,
         }
 
 
@@ -58,13 +64,12 @@ def evaluate(workspace: Workspace, *, now: datetime, progress: Listener | None =
     The first time only the last date is looked at, and raises nothing but events: what has been so for
     long is no news. Raises NotFound before the first run.
     """
-    rules = workspace.project.settings.alerts
     alerts: dict[str, int] = {}
     withheld: dict[str, int] = {}
-    sent = 0
+    sent, began = 0, 0
     done: list[date] = []
-    if not rules:
-        return Evaluated((), alerts, 0, withheld)
+    if not workspace.project.settings.alerts and not workspace.project.playbooks:
+        return Evaluated((), alerts, 0, withheld, 0)
     published = workspace.published()
     known = kept.evaluated(workspace.store)
     last = max((day for _, day in known.values()), default=None)
@@ -83,9 +88,10 @@ def evaluate(workspace: Workspace, *, now: datetime, progress: Listener | None =
             for reason, count in one.withheld.items():
                 withheld[reason] = withheld.get(reason, 0) + count
             sent += one.messages
+            began += one.enrolments
             known = kept.evaluated(workspace.store)
             last = day
-    return Evaluated(tuple(done), alerts, sent, withheld)
+    return Evaluated(tuple(done), alerts, sent, withheld, began)
 
 
 @dataclass(frozen=True)
@@ -104,21 +110,33 @@ class _Date:
     def rules(self) -> Mapping[str, AlertRule]:
         return self.workspace.project.settings.alerts
 
+    @property
+    def triggers(self) -> Mapping[str, AlertRule]:
+        """The triggers of playbooks, as rules; those that wait for an alert left out."""
+        told = {
+            PLAYBOOK + book.playbook: book.when.rule(book.applies_to, "0d")
+            for book in self.workspace.project.playbooks
+        }
+        return {name: rule for name, rule in told.items() if rule is not None}
+
     def evaluated(self) -> Evaluated | None:
         project, store = self.workspace.project, self.workspace.store
-        declared = {name: rule.model_dump_json(exclude_none=True) for name, rule in self.rules.items()}
+        every = {**self.rules, **self.triggers}
+        declared = {name: rule.model_dump_json(exclude_none=True) for name, rule in every.items()}
+        # Without a single rule the date has been looked at all the same.
+        declared = declared or {PLAYBOOK: ""}
         # A rule that was changed is a new one: what it finds at first has been so before.
         old = {name for name, text in declared.items() if self.known.get(name, ("", None))[0] == text}
-        now = self.picture()
-        memory = {name: kept.memory_of(store, name) for name in self.rules if name in old}
-        before = Before(
-            {name: _as_arrays(memory[name], now) for name in memory if not self.rules[name].is_portfolio},
-            self._lately(now),
-            self._muted(now),
-        )
-        happened, findings = self._happened(now)
-        found = raised(self.rules, project.settings.alerting, now, self._earlier(now), happened, before)
-        news = [*self._account_alerts(found, now)]
+        look = Looking(store, self.published, self.day, self.last, every, self.read)
+        now = look.picture()
+        memory = {name: kept.memory_of(store, name) for name in every if name in old}
+        arrays = {n: _as_arrays(m, now) for n, m in memory.items() if not every[n].is_portfolio}
+        happened, findings = look.happened(now)
+        earlier = look.earlier(now)
+        policy = project.settings.alerting
+        before = Before(arrays, self._lately(now), self._muted(now))
+        found = raised(self.rules, policy, now, earlier, happened, before)
+        news = self._account_alerts(found, now, earlier)
         after = {name: _remembered(one, now) for name, one in found.memory.items()}
         for name, rule in self.rules.items():
             if not rule.is_portfolio:
@@ -133,8 +151,11 @@ class _Date:
             )
             news += [portfolio_alert(name, rule, finding, self.day) for finding in due]
             after[name] = _of_subjects(told_after)
+        began, crowds = self._enrolments(found, now, earlier, happened, arrays, after)
+        news += crowds
         rows = messages(self.workspace, news, self.day, self.now)
-        if not kept.record(store, self.day, declared, news, after, rows, now=self.now):
+        owners = dict(zip(now.ids.to_pylist(), _texts(now, "owner"), strict=True)) if began else {}
+        if not kept.record(store, self.day, declared, news, after, rows, began, owners, now=self.now):
             return None
         counts: dict[str, int] = {}
         for one in news:
@@ -143,172 +164,54 @@ class _Date:
         for reasons in found.withheld.values():
             for reason, count in reasons.items():
                 withheld[reason] = withheld.get(reason, 0) + count
-        return Evaluated((self.day,), counts, len(rows), withheld)
+        return Evaluated((self.day,), counts, len(rows), withheld, len(began))
 
-    # --- what is looked at ---
+    def _enrolments(
+        self,
+        found: Raised,
+        now: Picture,
+        earlier: Mapping[int, Earlier],
+        happened: Happened,
+        arrays: Mapping[str, Memory],
+        after: dict[str, Remembered],
+    ) -> tuple[list[Enrolment], list[NewAlert]]:
+        """Who comes into which playbook on this date, and alerts of playbooks that very many would come
+        into at once: nobody does, since nobody could work on them."""
+        began: list[Enrolment] = []
+        crowds: list[NewAlert] = []
+        books = self.workspace.project.playbooks
+        policy = self.workspace.project.settings.alerting
+        groups = {book.playbook: book.group for book in books}
+        for book in books:
+            name = PLAYBOOK + book.playbook
+            if book.when.alert is not None:
+                places = found.alerts.get(book.when.alert, np.zeros(0, np.int64))
+                places = np.zeros(0, np.int64) if book.when.alert in found.storms else places
+                if book.applies_to is not None:
+                    places = places[_holds(book.applies_to, now)[places]]
+                reason = f"alert {book.when.alert}"
+            else:
+                rule = self.triggers[name]
+                true = condition(name, rule, now, earlier, happened)
+                known = arrays.get(name)
+                memory, due = remembered(rule, known or Memory.empty(len(now)), true, now, new=known is None)
+                after[name] = _remembered(
+                    Memory(memory.since, np.where(due, now.day, memory.raised), memory.told | due), now
+                )
+                places = np.flatnonzero(due)
+                reason = f"{book.when.kind} {getattr(book.when, book.when.kind)}"[:200]
+            if len(places) >= max(FEW, policy.storm * len(now)):
+                finding = Finding(book.playbook, len(places), len(now), 0.0, 0.0)
+                crowd = AlertRule(feed_stopped=True, label=f"would come into the playbook {book.playbook}")
+                crowds.append(portfolio_alert(name, crowd, finding, self.day, storm=True))
+                continue
+            ids = now.ids.take(pa.array(places)).to_pylist()
+            since = self.day - timedelta(days=book.once_per.days)
+            others = [*plays.recent(self.workspace.store, ids, since), *began]
+            began += enrolled(book, [(one, reason) for one in ids], others, groups, self.day)
+        return began, crowds
 
-    def picture(self) -> Picture:
-        wanted = ["account_id", "computed", "published_band", "coverage", "fingerprint", "held"]
-        rows = self.published.table("snapshots", dates=[self.day], columns=wanted)
-        ids = rows["account_id"].combine_chunks()
-        accounts = self.published.table("accounts", dates=[self.day])
-        order = pc.index_in(ids, value_set=accounts["account_id"].combine_chunks())
-        accounts = accounts.take(order)
-        columns = {name: accounts[name].combine_chunks() for name in accounts.column_names}
-        columns |= self._metrics(ids, columns)
-        empty = pa.nulls(len(ids), pa.float64())
-        renews = columns.get("renews_on")
-        renews_in = np.full(len(ids), np.nan)
-        if renews is not None and pa.types.is_date(renews.type):
-            there = pc.is_valid(renews).to_numpy(zero_copy_only=False)
-            renews_in[there] = days_of(renews)[there] - day_number(self.day)
-        columns["days_to_renewal"] = pa.array(renews_in, from_pandas=True)
-        band = rows["published_band"].combine_chunks()
-        codes = pc.fill_null(pc.index_in(band, value_set=pa.array(BANDS)), -1)
-        columns["band"] = band
-        columns["score"] = rows["computed"].combine_chunks()
-        return Picture(
-            day=day_number(self.day),
-            ids=ids,
-            computed=floats_of(rows["computed"]),
-            band=codes.to_numpy(zero_copy_only=False).astype(np.int8),
-            coverage=floats_of(rows["coverage"]),
-            recalibrated=self._recalibrated(ids, rows["fingerprint"]),
-            arr=floats_of(columns.get("arr", empty)) if _is_number(columns.get("arr")) else floats_of(empty),
-            renews_in=renews_in,
-            components=self._components(ids, self.day),
-            columns=columns,
-        )
-
-    def _metrics(self, ids: pa.Array, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
-        """The metrics that conditions of rules name."""
-        asked = {
-            name
-            for rule in self.rules.values()
-            for condition in (rule.applies_to, rule.expansion)
-            if condition is not None
-            for name in names_of(condition)
-        } - set(columns)
-        if not asked:
-            return {}
-        rows = self.published.table("metrics", dates=[self.day])
-        rows = rows.filter(pc.is_in(rows["metric"], value_set=pa.array(sorted(asked))))
-        found = {}
-        for metric in sorted(asked):
-            mine = rows.filter(pc.equal(rows["metric"], metric))
-            place = pc.index_in(ids, value_set=mine["account_id"].combine_chunks())
-            found[metric] = mine["value"].combine_chunks().take(place)
-        return found
-
-    def _recalibrated(self, ids: pa.Array, fingerprints: pa.ChunkedArray) -> Any:
-        """Accounts that another formula scored the evaluated date before."""
-        if self.last is None:
-            return np.zeros(len(ids), bool)
-        before = self.published.table("snapshots", dates=[self.last], columns=["account_id", "fingerprint"])
-        place = pc.index_in(ids, value_set=before["account_id"].combine_chunks())
-        old = before["fingerprint"].combine_chunks().take(place)
-        changed = pc.fill_null(pc.not_equal(old, fingerprints.combine_chunks()), False)
-        return changed.to_numpy(zero_copy_only=False).astype(bool)
-
-    def _components(self, ids: pa.Array, day: date) -> dict[str, Any]:
-        asked = sorted({rule.component for rule in self.rules.values() if rule.component is not None})
-        if not asked:
-            return {}
-        rows = self.published.table("components", dates=[day], columns=["account_id", "component", "points"])
-        found = {}
-        for name in asked:
-            mine = rows.filter(pc.equal(rows["component"], name))
-            owners = mine["account_id"].combine_chunks()
-            found[name] = aligned(ids, owners, floats_of(mine["points"]), np.nan)
-        return found
-
-    def _earlier(self, now: Picture) -> dict[int, Earlier]:
-        """Scores so many days before, for each window of a rule: of the last date that is so old."""
-        windows = {r.within.days for r in self.rules.values() if r.kind in ("drop", "component")}
-        dates = self.published.dates()
-        found = {}
-        for days in windows:
-            then = [d for d in dates if d <= self.day - timedelta(days=days)]
-            if then:
-                rows = self.published.table("snapshots", dates=[then[-1]], columns=["account_id", "computed"])
-                owners = rows["account_id"].combine_chunks()
-                computed = aligned(now.ids, owners, floats_of(rows["computed"]), np.nan)
-                found[days] = Earlier(computed, self._components(now.ids, then[-1]))
-        return found
-
-    def _happened(self, now: Picture) -> tuple[Happened, dict[str, list[Finding]]]:
-        events: dict[str, Any] = {}
-        touched: dict[str, Any] = {}
-        findings: dict[str, list[Finding]] = {}
-        for name, rule in self.rules.items():
-            if rule.kind == "event":
-                after = self.last or self.day - timedelta(days=1)
-                events[name] = self.read.new(rule.event or "", rule.where, now.ids, after, self.day)
-            elif rule.kind == "no_touch":
-                touched[name] = self._touched(rule, now)
-            elif rule.shared_issue is not None:
-                issue = rule.shared_issue
-                told = self.read.shared(issue.source, issue.by, self.day, issue.within.days, WINDOWS)
-                recent, before = (np.array([pair[n] for pair in told.values()], np.int64) for n in (0, 1))
-                findings[name] = shared(list(told), recent, before, len(now), issue.at_least)
-        for name, rule in self.rules.items():
-            if rule.kind == "share_rising":
-                findings[name] = self._rising(rule, now)
-            elif rule.kind == "feed_stopped":
-                findings[name] = self._stopped(now)
-        week, decline = self._anomalies(now)
-        return Happened(events, touched, week, decline), findings
-
-    def _touched(self, rule: AlertRule, now: Picture) -> Any:
-        found = self.read.last(rule.touches, now.ids, self.day)
-        said = last_touches(self.workspace.store, self.day + timedelta(days=1))
-        if said:
-            days = np.array([day_number(day) for day in said.values()], np.int64)
-            found = np.maximum(found, aligned(now.ids, pa.array(list(said)), days, NEVER))
-        # Nobody has been silent for longer than they have been a customer.
-        tenure = now.columns.get("tenure_days")
-        if tenure is not None:
-            start = now.day - np.nan_to_num(floats_of(tenure), nan=0.0).astype(np.int64)
-            found = np.maximum(found, start)
-        return found
-
-    def _rising(self, rule: AlertRule, now: Picture) -> list[Finding]:
-        asked = rule.share_rising
-        assert asked is not None
-        column = now.columns.get(asked.by)
-        then = [d for d in self.published.dates() if d <= self.day - timedelta(days=asked.within.days)]
-        if column is None or not then:
-            return []
-        rows = self.published.table("snapshots", dates=[then[-1]], columns=["account_id", "published_band"])
-        codes = pc.fill_null(pc.index_in(rows["published_band"], value_set=pa.array(BANDS)), -1)
-        numbers = codes.to_numpy().astype(np.int8)
-        was = aligned(now.ids, rows["account_id"].combine_chunks(), numbers, np.int8(-2))
-        both = (was >= 0) & (now.band >= 0) & pc.is_valid(column).to_numpy(zero_copy_only=False)
-        encoded = pc.dictionary_encode(column.filter(pa.array(both)))
-        groups = [str(value) for value in encoded.dictionary.to_pylist()]
-        band = BANDS.index(asked.band)
-        inside = (was == band)[both], (now.band == band)[both]
-        place = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        return rising(groups, place, *inside, asked.at_least)
-
-    def _stopped(self, now: Picture) -> list[Finding]:
-        """Scores that are held because a source that they rest on has stopped."""
-        rows = self.published.table("snapshots", dates=[self.day], columns=["held"])
-        held = int(pc.sum(rows["held"]).as_py() or 0)
-        return [Finding("a source", held, len(now), 0.0, 0.0)] if held else []
-
-    def _anomalies(self, now: Picture) -> tuple[Any, Any]:
-        """Whose usage is unusually low, and whose has been falling slowly."""
-        if not any(rule.kind == "anomaly" for rule in self.rules.values()):
-            return None, None
-        rows = self.published.table("anomalies", dates=[self.day])
-        owners = rows["account_id"].combine_chunks()
-        low = pc.and_(pc.equal(rows["direction"], "down"), pc.equal(rows["state"], "flagged"))
-        week, falling = (
-            pc.fill_null(flags, False).to_numpy(zero_copy_only=False).astype(bool)
-            for flags in (low, pc.is_valid(rows["falling_since"]))
-        )
-        return aligned(now.ids, owners, week, False), aligned(now.ids, owners, falling, False)
+    # --- what enters ---
 
     def _lately(self, now: Picture) -> Any:
         counts = kept.lately(self.workspace.store, self.day - timedelta(days=28))
@@ -331,7 +234,7 @@ class _Date:
 
     # --- what is told ---
 
-    def _account_alerts(self, found: Raised, now: Picture) -> list[NewAlert]:
+    def _account_alerts(self, found: Raised, now: Picture, earlier: Mapping[int, Earlier]) -> list[NewAlert]:
         weights = stake(now)
         news = []
         for name, places in found.alerts.items():
@@ -340,16 +243,23 @@ class _Date:
                 finding = Finding(name, len(places), len(now), 0.0, 0.0)
                 news.append(portfolio_alert(name, rule, finding, self.day, storm=True))
                 continue
-            earlier = self._earlier(now).get(rule.within.days)
+            then = earlier.get(rule.within.days)
             news += [
-                account_alert(name, rule, now, earlier, place, float(weights[place]))
+                account_alert(name, rule, now, then, place, float(weights[place]))
                 for place in places.tolist()
             ]
         return news
 
 
-def _is_number(column: pa.Array | None) -> bool:
-    return column is not None and (pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
+def _texts(now: Picture, name: str) -> list[str | None]:
+    column = now.columns.get(name)
+    return [None] * len(now) if column is None else column.to_pylist()
+
+
+def _holds(asked: Any, now: Picture) -> Any:
+    from retinue.action.matching import holds
+
+    return holds(asked, now.columns, len(now))
 
 
 def _as_arrays(memory: Remembered, now: Picture) -> Memory:

@@ -17,6 +17,7 @@ from retinue.run.improve import metric_label
 from retinue.store.alerts import NewAlert, raised_today
 from retinue.store.current import explanations
 from retinue.store.outbox import Row, key
+from retinue.store.plays import addresses
 from retinue.words import WORDS, number, share, shown, signed
 from retinue.workspace import Workspace
 
@@ -38,6 +39,7 @@ def account_alert(
     before = _number(earlier.computed[place]) if earlier is not None else None
     renews_in = _number(now.renews_in[place])
     evidence: dict[str, Any] = {
+        "name": column("name"),
         "score": score,
         "band": band,
         "before": before,
@@ -142,6 +144,7 @@ def messages(workspace: Workspace, news: Sequence[NewAlert], day: date, now: dat
     ids = [one.account_id for one in news if one.account_id is not None]
     why = explanations(workspace.store, ids)
     today = raised_today(workspace.store, _midnight(project, now))
+    known = addresses(workspace.store)
     rows: list[Row] = []
     left: dict[tuple[str | None, str], list[NewAlert]] = {}
     spent = dict(today)
@@ -155,24 +158,43 @@ def messages(workspace: Workspace, news: Sequence[NewAlert], day: date, now: dat
                 for destination in to:
                     left.setdefault((one.owner, destination), []).append(one)
                 continue
-        payload = _payload(project, one, why.get(one.account_id or ""))
-        rows += [
-            Row(
-                id=key("alert", one.rule, one.account_id, one.subject, day, destination),
-                destination=destination,
-                kind="alert",
-                subject=one.summary,
-                payload=payload,
-                due_at=due_at(now, policy, project, one.severity),
-                account_id=one.account_id,
-            )
-            for destination in to
-        ]
+        rows += [_row(project, one, to_, why.get(one.account_id or ""), day, now, known) for to_ in to]
     rows += [
-        _digest(project, owner, destination, rest, day, due_at(now, policy, project, "low"))
+        _digest(project, owner, destination, rest, day, now, known)
         for (owner, destination), rest in left.items()
     ]
     return rows
+
+
+def _row(
+    project: Project,
+    one: NewAlert,
+    destination: str,
+    explanation: Any,
+    day: date,
+    now: datetime,
+    known: Mapping[str, str],
+) -> Row:
+    drivers = (explanation or {}).get("drivers_28", [])[:DRIVERS]
+    advice = one.evidence.get("do") or _advice(project, drivers)
+    identity = key("alert", one.rule, one.account_id, one.subject, day, destination)
+    told = payload(
+        identity,
+        "alert",
+        one.summary,
+        one.summary,
+        now,
+        why=[f"{signed(d['points'])} {_named(d, project)}" for d in drivers],
+        do=[advice] if advice else [],
+        link=link(project, one.account_id),
+        account_id=one.account_id,
+        account=one.evidence.get("name"),
+        recipient=one.owner,
+        address=known.get(one.owner or ""),
+        data={"rule": one.rule, "severity": one.severity, "as_of": day.isoformat(), **one.evidence},
+    )
+    due = due_at(now, project.settings.alerting, project, one.severity)
+    return Row(identity, destination, "alert", one.summary, told, due, one.account_id)
 
 
 def due_at(now: datetime, policy: Alerting, project: Project, severity: str) -> datetime:
@@ -200,20 +222,28 @@ def _midnight(project: Project, now: datetime) -> datetime:
     return datetime.combine(now.astimezone(zone).date(), time(), zone)
 
 
-def _payload(project: Project, one: NewAlert, explanation: Any) -> dict[str, Any]:
-    evidence = one.evidence
-    drivers = (explanation or {}).get("drivers_28", [])[:DRIVERS]
+def payload(  # noqa: PLR0913 - a message is this many facts
+    identity: str,
+    kind: str,
+    subject: str,
+    what: str,
+    now: datetime,
+    *,
+    why: Sequence[str] = (),
+    do: Sequence[str] = (),
+    link: str | None = None,
+    account_id: str | None = None,
+    account: str | None = None,
+    recipient: str | None = None,
+    address: str | None = None,
+    data: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A message as the outbox holds it, for `retinue.deliver`."""
     return {
-        "recipient": one.owner,
-        "account_id": one.account_id,
-        "what": one.summary,
-        "why": [f"{signed(d['points'])} {_named(d, project)}" for d in drivers],
-        "do": evidence.get("do") or _advice(project, drivers),
-        "link": link(project, one),
-        "severity": one.severity,
-        "rule": one.rule,
-        "evidence": dict(evidence),
-    }
+        "key": identity, "kind": kind, "subject": subject, "what": what, "at": now.isoformat(),
+        "why": list(why), "do": list(do), "link": link, "account_id": account_id, "account": account,
+        "recipient": recipient, "address": address, "data": dict(data or {}),
+    }  # fmt: skip
 
 
 def _named(driver: Mapping[str, Any], project: Project) -> str:
@@ -235,39 +265,41 @@ def _advice(project: Project, drivers: Sequence[Mapping[str, Any]]) -> str | Non
     return None
 
 
-def link(project: Project, one: NewAlert) -> str | None:
-    """Where the alert can be looked at, if the project says where it is served."""
+def link(project: Project, account_id: str | None) -> str | None:
+    """Where it can be looked at, if the project says where it is served."""
     base = (project.settings.serve.address or "").rstrip("/")
     if not base:
         return None
-    return f"{base}/accounts/{quote(one.account_id, safe='')}" if one.account_id else f"{base}/alerts"
+    return f"{base}/accounts/{quote(account_id, safe='')}" if account_id else f"{base}/alerts"
 
 
 def _digest(
-    project: Project, owner: str | None, destination: str, rest: Sequence[NewAlert], day: date, due: datetime
+    project: Project,
+    owner: str | None,
+    destination: str,
+    rest: Sequence[NewAlert],
+    day: date,
+    now: datetime,
+    known: Mapping[str, str],
 ) -> Row:
     count = len(rest)
     more = [f"and {count - LISTED} more"] if count > LISTED else []
-    return Row(
-        id=key("digest", owner, day, destination),
-        destination=destination,
-        kind="digest",
-        subject=f"{count} more {'account' if count == 1 else 'accounts'} to look at",
-        payload={
-            "recipient": owner,
-            "account_id": None,
-            "what": f"{count} more alerts of {day}, beyond what is sent one by one",
-            "why": [one.summary for one in rest[:LISTED]] + more,
-            "do": None,
-            "link": ((project.settings.serve.address or "").rstrip("/") + "/alerts")
-            if project.settings.serve.address
-            else None,
-            "severity": "low",
-            "rule": None,
-            "evidence": {},
-        },
-        due_at=due,
+    subject = f"{count} more {'account' if count == 1 else 'accounts'} to look at"
+    identity = key("digest", owner, day, destination)
+    told = payload(
+        identity,
+        "digest",
+        subject,
+        f"{count} more alerts of {day}, beyond what is sent one by one",
+        now,
+        why=[one.summary for one in rest[:LISTED]] + more,
+        link=link(project, None),
+        recipient=owner,
+        address=known.get(owner or ""),
+        data={"as_of": day.isoformat(), "alerts": [[one.rule, one.account_id] for one in rest]},
     )
+    due = due_at(now, project.settings.alerting, project, "low")
+    return Row(identity, destination, "digest", subject, told, due)
 
 
 def _number(value: Any) -> float | None:

@@ -14,10 +14,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
+from retinue.action.playbooks import Enrolment
 from retinue.errors import NotFound, StoreError
 from retinue.store.access import Actor, require, visible
 from retinue.store.database import Store
 from retinue.store.outbox import Row, enqueue
+from retinue.store.plays import enrol
 from retinue.store.publish import utc
 from retinue.store.said import known, write_audit
 from retinue.store.tables import alert_memory, alert_rules, alerts, current, mutes, pointer
@@ -134,17 +136,20 @@ def mutes_on(store: Store, day: date) -> list[Mute]:
         return [Mute(*row) for row in connection.execute(select(*fields).where(holds).order_by(mutes.c.id))]
 
 
-def record(
+def record(  # noqa: PLR0913 - all of it counts at once, or none
     store: Store,
     as_of: date,
     declared: Mapping[str, str],
     new: Sequence[NewAlert],
     memory: Mapping[str, Remembered],
     messages: Sequence[Row],
+    began: Sequence[Enrolment],
+    owners: Mapping[str, str | None],
     *,
     now: datetime,
 ) -> bool:
-    """Write what a date raised, what its rules remember after it, and the messages, in one transaction.
+    """Write what a date raised, what its rules remember after it, the messages, and who came into
+    playbooks (`owners` look after them), in one transaction.
 
     False, and nothing written, where another worker has evaluated this date or a later one meanwhile.
     """
@@ -161,6 +166,7 @@ def record(
             _remember(connection, rule, known_)
         _insert(connection, alerts, [_row(one, as_of, now) for one in new])
         enqueue(connection, messages, now=now)
+        enrol(connection, began, owners, now)
     return True
 
 
