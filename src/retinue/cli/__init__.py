@@ -14,8 +14,9 @@ from retinue import __version__
 from retinue.cli import author, operate, read
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
+from retinue.cli.keys import audit, keys
 from retinue.cli.options import STOPPED
-from retinue.cli.people import COMMANDS as PEOPLE
+from retinue.cli.people import people
 from retinue.cli.plan import plan
 from retinue.cli.report import report
 from retinue.cli.serve import serve
@@ -130,7 +131,9 @@ for _command in (
     report,
     *author.COMMANDS,
     *operate.COMMANDS,
-    *PEOPLE,
+    people,
+    keys,
+    audit,
     serve,
 ):
     main.add_command(_command)
