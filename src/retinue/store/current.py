@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Row, and_, false, func, null, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, Connection, and_, false, func, null, or_, select, true
 
 from retinue.errors import NotFound, StoreError
 from retinue.store.access import Actor, sayable, visible
@@ -120,6 +120,9 @@ SORTS: dict[str, ColumnElement[Any]] = {
 
 Range = tuple[Any, Any]
 
+#: Sorts by what no account lacks.
+_ALWAYS = ("account_id", "name")
+
 _COLUMNS = [current.c[f.name] for f in dataclasses.fields(CurrentRow) if f.name in current.c]
 
 
@@ -160,28 +163,31 @@ def accounts(  # noqa: PLR0913 - a list can be narrowed down in many ways
     wanted = and_(
         visible(actor), _matching(filters or {}), _between(ranges or {}), _theirs(owners), _found(search)
     )
-    if filters or ranges or search or owners is not None or not actor.everything:
+    narrow = bool(filters or ranges or search or owners is not None or not actor.everything)
+    if narrow and not (sort == "attention" and store.engine.dialect.name == "sqlite"):
         # Walking the index of the sort is slow when few accounts match; sorting those that match never is.
+        # Only `current_lists` holds all that accounts are narrowed down by, and may be walked.
         column = func.coalesce(column, null())
     with store.read() as connection:
         run_id = _published(connection).run_id
         own = current.c.run_id == run_id
         last = _last(connection, own & visible(actor), column, after) if after is not None else None
-        rows: list[Row[Any]] = []
-        # Two queries, values then empties: each walks an index, and NULLs need no order of their own.
+        ids: list[str] = []
+        # Ids first, which an index alone tells. Two queries, values then empties: each walks an index,
+        # and NULLs need no order of their own.
         if last is None or last[0] is not None:
-            query = select(*_COLUMNS).where(own, wanted, column.is_not(None))
+            query = select(current.c.account_id).where(own, wanted, column.is_not(None))
             if last is not None:
                 query = query.where(_beyond(column, descending, last[0], last[1]))
             order = column.desc() if descending else column.asc()
-            rows += connection.execute(query.order_by(order, current.c.account_id).limit(limit))
-        if limit is None or len(rows) < limit:
-            query = select(*_COLUMNS).where(own, wanted, column.is_(None))
+            ids += connection.execute(query.order_by(order, current.c.account_id).limit(limit)).scalars()
+        if sort not in _ALWAYS and (limit is None or len(ids) < limit):
+            query = select(current.c.account_id).where(own, wanted, column.is_(None))
             if last is not None and last[0] is None:
                 query = query.where(current.c.account_id > last[1])
-            rest = None if limit is None else limit - len(rows)
-            rows += connection.execute(query.order_by(current.c.account_id).limit(rest))
-        return _with_sparklines(connection, run_id, rows)
+            rest = None if limit is None else limit - len(ids)
+            ids += connection.execute(query.order_by(current.c.account_id).limit(rest)).scalars()
+        return _listed(connection, run_id, ids)
 
 
 def account(store: Store, actor: Actor, account_id: str) -> CurrentRow:
@@ -207,6 +213,20 @@ def account(store: Store, actor: Actor, account_id: str) -> CurrentRow:
     return CurrentRow(**told)
 
 
+def explanations(store: Store, account_ids: Sequence[str]) -> dict[str, Any]:
+    """What the list keeps of why each of these accounts stands where it does, as far as it is current."""
+    found: dict[str, Any] = {}
+    with store.read() as connection:
+        run = _run(connection)
+        for start in range(0, len(account_ids) if run else 0, 500):
+            some = details.c.account_id.in_(account_ids[start : start + 500])
+            query = select(details.c.account_id, details.c.explanation)
+            assert run is not None
+            rows = connection.execute(query.where(details.c.run_id == run.run_id, some))
+            found.update((row.account_id, _parsed(row.explanation)) for row in rows)
+    return found
+
+
 def counts(
     store: Store,
     actor: Actor,
@@ -218,7 +238,8 @@ def counts(
     search: str | None = None,
 ) -> list[Group]:
     """How many accounts, and how much revenue, for each value of one of `FILTERS`; most accounts first."""
-    column = _filterable(by)
+    # An expression, so that no index of the column is walked, row by row of the table.
+    column = func.coalesce(_filterable(by), null())
     size = func.count().label("size")
     query = select(column, size, func.coalesce(func.sum(current.c.arr), 0.0)).where(
         visible(actor), _matching(filters or {}), _between(ranges or {}), _theirs(owners), _found(search)
@@ -352,14 +373,19 @@ def _beyond(column: ColumnElement[Any], descending: bool, value: Any, account_id
     return and_(here, or_(further, current.c.account_id > account_id))
 
 
-def _with_sparklines(connection: Connection, run_id: str, rows: Sequence[Row[Any]]) -> list[CurrentRow]:
-    lines: dict[str, str | None] = {}
-    ids = [row.account_id for row in rows]
+def _listed(connection: Connection, run_id: str, ids: Sequence[str]) -> list[CurrentRow]:
+    """The rows of those accounts, in that order."""
+    found: dict[str, CurrentRow] = {}
+    query = select(*_COLUMNS, details.c.sparkline).outerjoin(
+        details, and_(details.c.run_id == current.c.run_id, details.c.account_id == current.c.account_id)
+    )
     for start in range(0, len(ids), 500):
-        some = details.c.account_id.in_(ids[start : start + 500])
-        query = select(details.c.account_id, details.c.sparkline).where(details.c.run_id == run_id, some)
-        lines.update((row.account_id, row.sparkline) for row in connection.execute(query))
-    return [CurrentRow(**row._asdict(), sparkline=_parsed(lines.get(row.account_id))) for row in rows]
+        some = current.c.account_id.in_(ids[start : start + 500])
+        for row in connection.execute(query.where(current.c.run_id == run_id, some)):
+            told = row._asdict()
+            told["sparkline"] = _parsed(told["sparkline"])
+            found[row.account_id] = CurrentRow(**told)
+    return [found[account_id] for account_id in ids]
 
 
 def _near(connection: Connection, run_id: str, actor: Actor, text: str) -> list[str]:

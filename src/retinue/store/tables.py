@@ -91,6 +91,15 @@ current = Table(
 for _sort in ("search", "attention", "effective", "arr", "renews_on", "delta_28"):
     Index(f"current_{_sort}", current.c.run_id, current.c[_sort], current.c.account_id)
 Index("current_owner", current.c.run_id, current.c.owner)
+# All that lists are narrowed down, sorted and counted by: SQLite reads it instead of the table, and with
+# the usual order stops as soon as a page is full.
+_LISTS = (
+    *("run_id", "attention", "account_id", "search", "owner", "territory", "segment", "tier"),
+    *("stage", "scorecard", "fingerprint", "status", "band", "published_band", "cap"),
+    *("weakest_component", "held", "arr", "renews_on", "effective", "published", "computed"),
+    *("coverage", "band_since", "delta_7", "delta_28", "delta_90"),
+)
+Index("current_lists", *(current.c[_name] for _name in _LISTS)).ddl_if(dialect="sqlite")
 
 #: The long texts of `current`, apart so that scanning and sorting accounts does not read them.
 details = Table(
