@@ -17,9 +17,13 @@ from retinue.store.manifest import File
 
 #: Small enough that the rows of one account are found without reading much else.
 ROWS_PER_GROUP = 1 << 16
+#: Those of a table that is read account by account: little is unpacked for one.
+ROWS_PER_SMALL_GROUP = 1 << 12
 
 
-def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> File:
+def write_parquet(
+    path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch], *, group_rows: int = ROWS_PER_GROUP
+) -> File:
     """Write `batches`, which must have `schema`, to `path`; bytes do not depend on how rows are batched."""
     rows = 0
 
@@ -37,7 +41,7 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
         ) as writer:
             for group in regroup(batches, schema):
                 rows += group.num_rows
-                writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+                writer.write_table(group, row_group_size=group_rows)
 
     replace_file(path, fill)
     with path.open("rb") as written:

@@ -16,7 +16,13 @@ import pyarrow.compute as pc
 from retinue.errors import StoreError
 from retinue.store.contract import TABLES, TableContract
 from retinue.store.manifest import File, Manifest, Part, check_run_id
-from retinue.store.parquet import replace_file, sync_folder, write_parquet
+from retinue.store.parquet import (
+    ROWS_PER_GROUP,
+    ROWS_PER_SMALL_GROUP,
+    replace_file,
+    sync_folder,
+    write_parquet,
+)
 
 _MONTH = re.compile(r"\d{4}-\d{2}")
 
@@ -61,7 +67,10 @@ class RunWriter:
             ).to_batches()
         else:
             batches = _in_order(contract, schema, rows)
-        self.files[name] = write_parquet(path, schema, _of_month(contract, batches, part))
+        group_rows = ROWS_PER_SMALL_GROUP if table == "timeline" else ROWS_PER_GROUP
+        self.files[name] = write_parquet(
+            path, schema, _of_month(contract, batches, part), group_rows=group_rows
+        )
         return self.files[name]
 
     def parts(self, dates: Iterable[date]) -> tuple[Part, ...]:
