@@ -241,7 +241,8 @@ class SmtpReceiver:
     def authenticate(self, _server, _session, _envelope, _mechanism, data) -> AuthResult:
         login, password = data.login.decode(), data.password.decode()
         self.tried.append((login, password))
-        return AuthResult(success=(login, password) == ("retinue", "correct horse"))
+        right = (login, password) == ("retinue", "correct horse")
+        return AuthResult(success=right, handled=False)
 
 
 @contextlib.contextmanager
@@ -260,8 +261,8 @@ def smtp_receiver(
         tls_context=starttls,
         ssl_context=tls,
         require_starttls=starttls is not None,
-        auth_required=auth,
-        auth_require_tls=False,
+        auth_required=auth and tls is None,
+        auth_require_tls=auth and tls is None,
         authenticator=handler.authenticate if auth else None,
     )
     controller.start()

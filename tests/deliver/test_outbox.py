@@ -89,7 +89,9 @@ def test_what_one_worker_has_no_other_gets_until_the_lease_ends(store: Store):
     (first,) = claim(store, "w1")
     assert claim(store, "w2", now=NOW + LEASE - timedelta(seconds=1)) == []
     (second,) = claim(store, "w2", now=NOW + LEASE)
-    assert (first.attempts, second.attempts) == (1, 2)
+    assert outbox.begin(store, first, now=NOW, lease=LEASE) is None
+    second = outbox.begin(store, second, now=NOW, lease=LEASE)
+    assert second.attempts == 1
     # The first worker was only slow. It does not decide any more, unless it did deliver.
     assert not outbox.retry(store, first, "late", at=LATER)
     assert not outbox.bury(store, first, "late", now=NOW)
@@ -153,7 +155,21 @@ def test_what_was_not_tried_is_given_back_and_does_not_count(store: Store):
     put(store, "a", "b")
     claimed = claim(store)
     assert outbox.give_back(store, claimed) == 2
-    assert [one.attempts for one in claim(store, "w2")] == [1, 1]
+    assert [one.attempts for one in claim(store, "w2")] == [0, 0]
+
+
+def test_a_message_that_is_begun_is_kept_for_longer_and_counted(store: Store):
+    put(store, "a")
+    (one,) = claim(store, "w1")
+    later = NOW + LEASE - timedelta(seconds=1)
+    begun = outbox.begin(store, one, now=later, lease=LEASE)
+    assert begun.attempts == 1
+    assert claim(store, "w2", now=NOW + LEASE) == []
+    # What was begun twice is not begun by the first any more, though the name is the same.
+    assert outbox.begin(store, one, now=later, lease=LEASE) is None
+    assert not outbox.retry(store, one, "old", at=NOW)
+    assert outbox.retry(store, begun, "new", at=NOW)
+    assert [again.attempts for again in claim(store, "w2")] == [1]
 
 
 def failed_for_good(store: Store, *ids_: str, tell=(), **more) -> list[bool]:
@@ -214,7 +230,7 @@ def test_the_dead_are_listed_newest_first_and_replayed_under_their_key(store: St
     assert len(found[0].last_error) == 500
     outbox.replay(store, OPERATOR, "a", now=LATER)
     (again,) = claim(store, now=LATER)
-    assert (again.id, again.attempts) == ("a", 1)
+    assert (again.id, again.attempts) == ("a", 0)
     with pytest.raises(NotFound):
         outbox.replay(store, OPERATOR, "a", now=LATER)
 
@@ -272,8 +288,7 @@ def test_a_claim_says_all_that_delivery_needs(store: Store):
         "subject": "about a",
         "payload": {"n": 1},
         "account_id": "acme",
-        "attempts": 1,
+        "attempts": 0,
         "worker": "w7",
-        "until": (NOW + LEASE).replace(tzinfo=None),
         "created_at": NOW.replace(tzinfo=None),
     }

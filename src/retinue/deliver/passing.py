@@ -16,12 +16,9 @@ from retinue.project.destinations import Destination, Email
 from retinue.store import outbox
 from retinue.store.database import Store
 from retinue.store.outbox import Claimed, Row
-from retinue.store.publish import utc
 
-#: How long a worker has what it claimed.
-LEASE = timedelta(minutes=10)
-#: What is left of it when a message is begun, at least: one message takes no longer.
-ENOUGH = timedelta(minutes=2)
+#: How long a worker has what it claimed, and each message once it is begun: longer than any takes.
+LEASE = timedelta(minutes=5)
 _BATCH = 20
 
 
@@ -84,8 +81,7 @@ class _Pass:
         back: list[Claimed] = []
         try:
             while untried:
-                over = utc(self.clock()) > untried[0].until - ENOUGH
-                if stop() or over:
+                if stop():
                     break
                 one = untried.pop(0)
                 if one.destination in away:
@@ -98,6 +94,12 @@ class _Pass:
 
     def one(self, claimed: Claimed) -> bool:
         """Try one; False where its destination should get no more for now."""
+        begun = outbox.begin(self.store, claimed, now=self.clock(), lease=LEASE)
+        if begun is None:
+            return True
+        return self._tried(begun)
+
+    def _tried(self, claimed: Claimed) -> bool:
         try:
             note = self._send(claimed)
         except NotDelivered as failure:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that a worker has until `until` (UTC without a zone). `attempts` counts this one."""
+    """A message that a worker has. `attempts` are those that were begun, this one with them."""
 
     id: str
     destination: str
@@ -63,7 +63,6 @@ class Claimed:
     account_id: str | None
     attempts: int
     worker: str
-    until: datetime
     created_at: datetime
 
 
@@ -159,12 +158,11 @@ def claim(
     wanted = [id_ for _, _, id_ in sorted(turns)[:limit]]
     if not wanted:
         return []
-    until = moment + lease
     with store.write() as connection:
         taken = connection.execute(
             update(outbox)
             .where(outbox.c.id.in_(wanted), due)
-            .values(claimed_by=worker, claimed_until=until, attempts=outbox.c.attempts + 1)
+            .values(claimed_by=worker, claimed_until=moment + lease)
             .returning(outbox)
         ).all()
     order = {id_: place for place, id_ in enumerate(wanted)}
@@ -178,11 +176,21 @@ def claim(
             row.account_id,
             row.attempts,
             worker,
-            until,
             row.created_at,
         )
         for row in sorted(taken, key=lambda row: order[row.id])
     ]
+
+
+def begin(store: Store, claimed: Claimed, *, now: datetime, lease: timedelta) -> Claimed | None:
+    """Count an attempt, and have the message for `lease` from now on; None where somebody else has it.
+
+    It is counted before it is made, so that a message that ends its worker is given up at last.
+    """
+    with store.write() as connection:
+        attempts = claimed.attempts + 1
+        mine = _give(connection, claimed, claimed.worker, utc(now) + lease, attempts=attempts)
+    return replace(claimed, attempts=attempts) if mine else None
 
 
 def sent(store: Store, claimed: Claimed, *, now: datetime, note: str | None = None) -> bool:
@@ -283,15 +291,14 @@ def bury(
     return True
 
 
-def give_back(store: Store, several: Collection[Claimed], *, due: datetime | None = None) -> int:
-    """Let others have what was claimed and not tried; it does not count as an attempt."""
+def give_back(store: Store, several: Collection[Claimed]) -> int:
+    """Let others have what was claimed and not begun."""
     given = 0
     if not several:
         return 0
     with store.write() as connection:
         for claimed in several:
-            values = {"attempts": claimed.attempts - 1} | ({} if due is None else {"due_at": utc(due)})
-            given += _give(connection, claimed, **values)
+            given += _give(connection, claimed)
     return given
 
 
@@ -424,7 +431,13 @@ def _values(row: Row, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _give(connection: Connection, claimed: Claimed, **values: Any) -> bool:
+def _give(
+    connection: Connection,
+    claimed: Claimed,
+    to: str | None = None,
+    until: datetime | None = None,
+    **values: Any,
+) -> bool:
     """Let go of a claim, where it is still ours: a lease that ended may have been somebody else's since."""
     done = connection.execute(
         update(outbox)
@@ -434,7 +447,7 @@ def _give(connection: Connection, claimed: Claimed, **values: Any) -> bool:
             outbox.c.claimed_by == claimed.worker,
             outbox.c.attempts == claimed.attempts,
         )
-        .values(claimed_by=None, claimed_until=None, **values)
+        .values(claimed_by=to, claimed_until=until, **values)
     )
     return done.rowcount == 1
 
