@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from retinue.store.attempts import FREE, FREE_PER_ADDRESS, forgive, keys_for, try_now
@@ -71,3 +72,9 @@ def test_all_is_forgotten_after_a_while_of_silence(store: Store):
     after(store, ANN, NOW, FREE)
     later = NOW + timedelta(minutes=17)
     assert after(store, ANN, later, FREE) == [0] * FREE
+
+
+def test_many_at_once_are_no_way_round(store: Store):
+    with ThreadPoolExecutor(8) as threads:
+        waits = list(threads.map(lambda _: try_now(store, ANN, now=NOW), range(24)))
+    assert sorted(waits) == [0] * FREE + [60] * (24 - FREE)

@@ -181,6 +181,7 @@ def test_whoever_gives_up_over_there_is_told_to_start_again(store: Store, provid
         ({"claims": {"exp": None}}, "exp"),
         ({"after": {"iat": 3600}}, "iat"),
         ({"claims": {"sub": None}}, "sub"),
+        ({"claims": {"sub": ""}}, "does not say who signed in"),
         ({"claims": {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"}}, "at_hash"),
         ({"claims": {"email": None}, "key": "other"}, "has not signed"),
         ({"alg": "none"}, "has not signed"),

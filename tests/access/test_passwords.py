@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -90,6 +93,36 @@ def test_whoever_guesses_waits_whether_the_person_exists_or_not(store: Store, ke
     assert attempt(store, "ann@example.com", GOOD) == Refused(60)
     later = attempt(store, "ann@example.com", GOOD, now=NOW + timedelta(seconds=60))
     assert isinstance(later, Person)
+
+
+def test_a_flood_of_attempts_leaves_threads_for_pages(
+    store: Store, kept: str, monkeypatch: pytest.MonkeyPatch
+):
+    ann = let_in(store, "ann", password_hash=kept)
+    monkeypatch.setattr(passwords, "_AT_ONCE", threading.BoundedSemaphore(1))
+    with passwords._AT_ONCE, ThreadPoolExecutor(12) as threads:
+        # All of them wait for whoever is at it; those who find the line full are sent away at once.
+        tried = [
+            threads.submit(attempt, store, "ann@example.com", GOOD, address=f"192.0.2.{n}") for n in range(12)
+        ]
+        sent_away = list(islice(as_completed(tried), 6))
+        assert [future.result() for future in sent_away] == [Refused(passwords.FULL)] * 6
+        passwords._AT_ONCE.release()
+        assert [future.result() for future in tried if future not in sent_away] == [ann] * 6
+        passwords._AT_ONCE.acquire()
+    assert attempt(store, "ann@example.com", GOOD) == ann
+
+
+def test_the_log_has_no_password_and_no_e_mail_that_might_be_one(
+    store: Store, kept: str, caplog: pytest.LogCaptureFixture
+):
+    let_in(store, "ann", password_hash=kept)
+    attempt(store, "my secret typed here", "other secret")
+    attempt(store, "ann@example.com", "wrong password")
+    assert "nobody known" in caplog.text
+    assert "ann@example.com" in caplog.text
+    assert "secret" not in caplog.text
+    assert "wrong password" not in caplog.text
 
 
 def test_a_password_kept_in_an_older_way_is_kept_in_the_newer_one_from_then_on(store: Store):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -133,6 +134,21 @@ def test_somebody_is_always_left_who_can_let_people_in(store: Store):
         change_person(store, OPERATOR, ann.id, now=NOW, role="ops")
     people.enable_person(store, OPERATOR, bob.id, now=NOW)
     change_person(store, OPERATOR, ann.id, now=NOW, role="ops")
+
+
+def test_two_admins_who_disable_each_other_at_once_leave_one(store: Store):
+    ann, bob = let_in(store, "ann", "admin"), let_in(store, "bob", "admin")
+    ways = [(actor_of(store, ann), bob.id), (actor_of(store, bob), ann.id)]
+
+    def attempt(way: tuple[Actor, int]) -> bool:
+        try:
+            disable_person(store, way[0], way[1], now=NOW)
+        except StoreError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(attempt, ways)) == [False, True]
 
 
 @pytest.mark.parametrize("role", ["ops", "leader", "csm", "reader"])

@@ -114,6 +114,8 @@ def _claims(provider: Provider, tokens: Mapping[str, Any], nonce: str, now: date
         claim = getattr(error, "claim", None) or type(error).__name__
         raise SignInError(f"what {settings.name} says does not hold: {claim}", hint="start again") from None
     claims = dict(token.claims)
+    if not claims["sub"]:
+        raise SignInError(f"{settings.name} does not say who signed in", hint="start again")
     wanted = {"email", settings.territories_claim, settings.team_claim} - {None}
     if wanted - set(claims) and isinstance(tokens.get("access_token"), str):
         claims = {**provider.about(tokens["access_token"], claims["sub"], now), **claims}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import re
 import secrets
@@ -27,8 +28,13 @@ LEAST, MOST = 12, 1024
 _HASHER = PasswordHasher(
     time_cost=3, memory_cost=65536, parallelism=4, hash_len=32, salt_len=16, type=Type.ID
 )
-# Each one at work takes 64 MiB, so no more than two are.
+# Each one at work takes 64 MiB, so no more than two are. Who waits holds a thread that pages need: few do.
 _AT_ONCE = threading.BoundedSemaphore(2)
+_IN_LINE = threading.BoundedSemaphore(6)
+#: Seconds after which somebody who found the line full may try again.
+FULL = 3
+
+_log = logging.getLogger("retinue.signin")
 
 # What people write where a password is asked for; what is left beside it must be a password by itself.
 _WORDS = re.findall(
@@ -96,14 +102,28 @@ def sign_in(store: Store, email: str, password: str, *, address: str, now: datet
     """
     if not email.strip() or not password:
         return Refused()
+    if not _IN_LINE.acquire(blocking=False):
+        return Refused(FULL)
+    try:
+        return _sign_in(store, email, password, address, now)
+    finally:
+        _IN_LINE.release()
+
+
+def _sign_in(store: Store, email: str, password: str, address: str, now: datetime) -> Person | Refused:
     keys = keys_for(email, address)
     wait = try_now(store, keys, now=now)
     if wait:
+        _log.warning("a sign-in from %s has to wait %s seconds", address, wait)
         return Refused(wait)
     found = who_signs_in(store, email=email)
     person, kept = found if found is not None else (None, None)
     fits = verified(password, kept)
     if not fits or person is None or kept is None or person.disabled_at is not None:
+        # Not the e-mail: people type their password there.
+        _log.warning(
+            "a sign-in from %s was refused, for %s", address, person.email if person else "nobody known"
+        )
         return Refused()
     forgive(store, keys, now=now)
     if _HASHER.check_needs_rehash(kept):
