@@ -62,7 +62,7 @@
   faint() {
     const paper = getComputedStyle(document.body).backgroundColor;
     const gone = (colour) => ["none", paper, "rgba(0, 0, 0, 0)"].includes(colour);
-    const marks = ["path", "circle", "polygon", "line", "text"].map((tag) => `main svg ${tag}`).join();
+    const marks = ["path", "circle", "polygon", "line", "rect"].map((tag) => `main svg ${tag}`).join();
     return [...document.querySelectorAll(marks)].filter((one) => one.checkVisibility()).filter((one) => {
       const style = getComputedStyle(one);
       return gone(style.fill) && (gone(style.stroke) || parseFloat(style.strokeWidth) === 0);
@@ -71,7 +71,10 @@
 
   // Everything that is folded, unfolded: it is part of the page too.
   unfold() {
-    for (const one of document.querySelectorAll("main details:not(.menu)")) one.open = true;
+    for (const one of document.querySelectorAll("main details:not(.menu)")) {
+      one.removeAttribute("name"); // of those with one name a single one is open
+      one.open = true;
+    }
   },
 
   // Violations that axe-core finds, of everything or of some rules only.

@@ -13,7 +13,7 @@ from tests.web.house import House
 from tests.web.test_routes import address
 
 #: Addresses that answer with no page of their own.
-NO_PAGES = ("GET /static/{name:path}", "GET /book.csv")
+NO_PAGES = ("GET /static/{name:path}", "GET /book.csv", "GET /accounts/{account_id:path}/series.json")
 PAGES = [what for what in CASES if what.startswith("GET ") and what not in NO_PAGES]
 STATES = {
     "filtered": "/?scope=all&band=at_risk&sort=name",

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.web.company import ACCOUNTS, mark, numbers_seen
 
+_TOKEN = re.compile(r'name="csrf" value="[^"]*"')
 _MARK = re.compile(r"zq(\d\d)")
 
 
@@ -18,8 +19,9 @@ def unseen(name: str | None) -> set[str]:
 
 def told(answer: Any) -> set[str]:
     """The marks in the body and the headers of an answer."""
-    headers = " ".join(f"{k}: {v}" for k, v in answer.headers.items())
-    return {f"zq{found}" for found in _MARK.findall(answer.text + headers)}
+    headers = " ".join(f"{k}: {v}" for k, v in answer.headers.items() if k != "set-cookie")
+    # Tokens are chance; now and then one spells a mark.
+    return {f"zq{found}" for found in _MARK.findall(_TOKEN.sub("", answer.text) + headers)}
 
 
 def leaked(name: str | None, answer: Any, asked: str = "") -> set[str]:

@@ -15,7 +15,7 @@ from retinue.store.access import Actor
 from retinue.store.current import FILTERS, RANGES, SORTS, CurrentRow, Group, Range, RunInfo, counts
 from retinue.store.current import accounts as listed
 from retinue.store.current import changes as transitions
-from retinue.store.work import open_tasks
+from retinue.store.work import last_assignment, open_tasks
 from retinue.workspace import Workspace
 
 Scope = Literal["mine", "team", "all"]
@@ -177,7 +177,7 @@ def offered(
     workspace: Workspace, actor: Actor, names: tuple[str, ...] = CHOICES
 ) -> dict[str, tuple[Group, ...]]:
     """The values that the actor's accounts have, for each of these filters, most accounts first."""
-    return steady(workspace, lambda run: {name: _offered(workspace, actor, run, name) for name in names})
+    return steady(workspace, lambda run: _offered(workspace, actor, run, names))
 
 
 def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
@@ -194,7 +194,7 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
         after=rows[-1].account.account_id if more else None,
         bands=tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day))),
         moves=_moves(workspace, actor, day, run) if first else (),
-        choices={name: _offered(workspace, actor, run, name) for name in CHOICES},
+        choices=_offered(workspace, actor, run, CHOICES),
         picture=_picture(workspace, actor, ask, day) if first else (),
     )
 
@@ -230,16 +230,19 @@ def _picture(workspace: Workspace, actor: Actor, ask: Ask, day: date) -> tuple[B
 
 
 def _moves(workspace: Workspace, actor: Actor, day: date, run: RunInfo) -> tuple[Move, ...]:
-    return _moved(_Key((run.run_id, _seen(actor)), (workspace, actor, day)))
+    return _moved(_Key((run.run_id, *_seen(workspace, actor)), (workspace, actor, day)))
 
 
-def _offered(workspace: Workspace, actor: Actor, run: RunInfo, name: str) -> tuple[Group, ...]:
-    return _counted(_Key((run.run_id, _seen(actor), name), (workspace, actor, name)))
+def _offered(
+    workspace: Workspace, actor: Actor, run: RunInfo, names: tuple[str, ...]
+) -> dict[str, tuple[Group, ...]]:
+    seen = _seen(workspace, actor)
+    return {name: _counted(_Key((run.run_id, *seen, name), (workspace, actor, name))) for name in names}
 
 
 @dataclass(frozen=True, eq=False)
 class _Key:
-    """What an answer depends on (the same as long as the run is), and what it is made from."""
+    """What an answer depends on, and what it is made from."""
 
     on: tuple[Any, ...]
     made_from: tuple[Any, ...]
@@ -255,8 +258,9 @@ class _Key:
         )
 
 
-def _seen(actor: Actor) -> tuple[bool, frozenset[str], frozenset[str]]:
-    return actor.everything, actor.owners, actor.territories
+def _seen(workspace: Workspace, actor: Actor) -> tuple[Any, ...]:
+    """Whose accounts the actor sees, and the last that was given to somebody else."""
+    return actor.everything, actor.owners, actor.territories, last_assignment(workspace.store)
 
 
 @lru_cache(maxsize=512)

@@ -212,6 +212,13 @@ def assign(store: Store, actor: Actor, account_id: str, owner: str, *, now: date
         )
 
 
+def last_assignment(store: Store) -> int | None:
+    """The number of the newest one: while it is the same, owners are the same. Needs no right."""
+    with store.read() as connection:
+        newest: int | None = connection.execute(select(func.max(assignments.c.id))).scalar_one()
+    return newest
+
+
 def _seen(actor: Actor) -> ColumnElement[bool]:
     """Of accounts that the actor may see; who sees everything also sees those that are gone."""
     if actor.everything:

@@ -34,6 +34,8 @@ EMPTY = "-"
 
 #: What a spreadsheet takes for the beginning of a formula, the wide forms of East Asia included.
 FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+#: What some of them skip before it: spaces that break or not, and what has no width.
+_SKIPPED = " \u00a0\u200b\u2060\ufeff"
 
 COLUMNS = (
     "account_id", "name", "owner", "territory", "segment", "stage", "as_of", "status", "effective", "band",
@@ -144,7 +146,7 @@ def safe(value: Any) -> Any:
         return ""
     if isinstance(value, bool | date):
         return str(value)
-    if isinstance(value, str) and value.lstrip(" ")[:1] in FORMULAS:
+    if isinstance(value, str) and value.lstrip(_SKIPPED)[:1] in FORMULAS:
         return "'" + value
     return value
 

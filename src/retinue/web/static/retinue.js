@@ -33,6 +33,18 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// What scrolls can be scrolled by keyboard; what fits is no stop on the way.
+const scrolled = () => {
+  for (const table of document.querySelectorAll(".table")) {
+    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    else table.removeAttribute("tabindex");
+  }
+};
+window.addEventListener("load", scrolled);
+window.addEventListener("resize", scrolled);
+document.addEventListener("toggle", scrolled, true);
+document.addEventListener("htmx:afterSettle", scrolled);
+
 // A form is posted once, however often its button is pressed.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post") return;

@@ -1,0 +1,54 @@
+"""The same doors on PostgreSQL: everybody at each of them, and what databases see differently."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retinue.workspace import open_workspace
+from tests.run.company import score
+from tests.web import test_book, test_guard, test_routes
+from tests.web.company import FIRST, LAST, ordinary
+from tests.web.doors import CASES
+from tests.web.house import House, furnish
+
+
+@pytest.fixture
+def house(postgres: str, tmp_path: Path) -> Iterator[House]:
+    company = ordinary()
+    company = dataclasses.replace(company, settings={**company.settings, "store": postgres})
+    folder = company.write(tmp_path / "acme")
+    score(folder, LAST, FIRST, every="week")
+    workspace = open_workspace(folder, {})
+    assert workspace.store.engine.dialect.name == "postgresql"
+    yield furnish(workspace)
+    workspace.store.close()
+
+
+def test_everybody_is_answered_alike_on_postgresql(house: House) -> None:
+    for what in CASES:
+        test_routes.test_a_door_answers_everybody_as_the_table_says(house, what)
+    for what, case in CASES.items():
+        if case.account:
+            test_routes.test_an_account_out_of_sight_is_not_there(house, what)
+    for number in ("9" * 30, str(2**63), str(2**63 - 1), str(2**31), "0"):
+        test_guard.test_a_number_that_is_too_large_is_not_there(house, number)
+    rows = test_book.everything(house.workspace.store, test_book.OPERATOR, limit=None)
+    for sort in test_book.SORTS:
+        for order in ("asc", "desc"):
+            query = [("sort", sort), ("order", order)]
+            found = test_book.walked(house, "leader", query)[0]
+            assert found == test_book.picked(rows, "leader", query), sort
+    for odd in (
+        "\0",
+        "%",
+        "\\",
+        "'",
+        "x" * 5000,
+        "\ud800".encode("utf-8", "surrogatepass").decode("latin-1"),
+    ):
+        for name in ("search", "band", "owner", "after", "sort", "renews"):
+            assert house.browser("leader").get("/", params={name: odd}).status_code in (200, 400, 404)
