@@ -25,6 +25,7 @@ from retinue.project.scorecards import Component, Measure, Points, Scorecard, St
 from retinue.project.serving import Serve
 from retinue.project.sources import Accounts, Clock, People, Rates, Source, Timezone
 from retinue.project.usage import Usage
+from retinue.project.working import Work
 
 ONE_METRIC: TypeAdapter[Any] = TypeAdapter(AnyMetric)
 
@@ -83,6 +84,7 @@ class Settings(Declaration):
     destinations: Destinations = {}
     alerts: dict[str, AlertRule] = {}
     alerting: Alerting = Alerting()
+    work: Work = Work()
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def advance(workspace: Workspace, *, now: datetime, progress: Listener | None = 
     going = plays.active(workspace.store)
     if not going:
         return Played(0, 0, 0, 0, 0)
-    desk = _Desk.of(workspace, going, now, progress)
+    desk = Playing.of(workspace, going, now, progress)
     count = {"advanced": 0, "tasks": 0, "messages": 0, "completed": 0, "stopped": 0}
     for one in going:
         after, new, rows = desk.next(one)
@@ -60,7 +60,7 @@ def advance(workspace: Workspace, *, now: datetime, progress: Listener | None = 
 
 
 @dataclass
-class _Desk:
+class Playing:
     """What steps are decided from, read once for all enrolments."""
 
     workspace: Workspace
@@ -79,7 +79,7 @@ class _Desk:
     @classmethod
     def of(
         cls, workspace: Workspace, going: Sequence[Enrolment], now: datetime, progress: Listener | None
-    ) -> _Desk:
+    ) -> Playing:
         project, store = workspace.project, workspace.store
         books = {book.playbook: book for book in project.playbooks}
         published = workspace.published()
@@ -130,13 +130,13 @@ class _Desk:
             recovered=recovered,
             workdays=self.workspace.project.settings.alerting.workdays,
         )
-        facts = self._facts(place, book, one) if place is not None else {}
+        facts = self.facts(place, book, one) if place is not None else {}
         new: list[NewTask] = []
         rows: list[Row] = []
         for start in after.starts:
             step = book.steps[start.place]
             if step.kind == "task":
-                new.append(self._task(step, start, facts))
+                new.append(self.task(step, start, facts))
             else:
                 rows += self._messages(step, start, facts, one)
         return after, new, rows
@@ -148,7 +148,7 @@ class _Desk:
         )
         return Next(ended, (), tuple(open_tasks))
 
-    def _facts(self, place: int, book: Playbook, one: Enrolment) -> dict[str, Any]:
+    def facts(self, place: int, book: Playbook, one: Enrolment) -> dict[str, Any]:
         def column(name: str) -> Any:
             found = self.picture.columns.get(name)
             return None if found is None else found[place].as_py()
@@ -167,7 +167,7 @@ class _Desk:
             "link": link(self.workspace.project, one.account_id),
         }
 
-    def _task(self, step: Step, start: Start, facts: Mapping[str, Any]) -> NewTask:
+    def task(self, step: Step, start: Start, facts: Mapping[str, Any]) -> NewTask:
         owner = self._owner(step, facts)
         load = self.loads.get(owner, Load(owner, 0, 0.0, 0))
         newest = max((one.last_given for one in self.loads.values()), default=0) + 1
