@@ -14,8 +14,9 @@ from retinue.api import asked
 from retinue.api.calls import Call, caller
 from retinue.api.problems import responses
 from retinue.api.shapes import shape
-from retinue.desk.account import AccountPage, Snapshot, account, history
+from retinue.desk.account import AccountPage, account, history
 from retinue.desk.book import Ask, Book, BookRow, book, row_dict
+from retinue.desk.past import Snapshot
 from retinue.desk.timeline import Timeline, timeline
 from retinue.run.explanation import Explanation
 from retinue.store.current import Change, CurrentRow, Group, changes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -94,7 +93,7 @@ def the_leadership(call: Fresh) -> Any:
 )
 def new_plan(call: Annotated[Call, caller("read")]) -> Any:
     """In the background, of the project as it is written now. Nothing is published."""
-    done = start_plan(call.workspace, call.actor, now=call.now, environ=os.environ)
+    done = start_plan(call.workspace, call.actor, now=call.now)
     return call.answer({"started": done}, 202)
 
 

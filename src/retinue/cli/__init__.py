@@ -12,6 +12,7 @@ import click
 
 from retinue import __version__
 from retinue.cli import author, operate, read
+from retinue.cli.backup import COMMANDS as BACKUP
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
 from retinue.cli.keys import audit, keys
@@ -23,6 +24,7 @@ from retinue.cli.serve import serve
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.tune import tune
 from retinue.cli.validate import validate
+from retinue.cli.work import COMMANDS as WORK
 from retinue.errors import ProjectError, RetinueError
 
 EPILOG = """\b
@@ -134,6 +136,8 @@ for _command in (
     people,
     keys,
     audit,
+    *WORK,
     serve,
+    *BACKUP,
 ):
     main.add_command(_command)

@@ -125,8 +125,8 @@ CREATE INDEX audit_subject ON audit (subject)
 _SECOND = """
 CREATE TABLE people (
     id <SERIAL>, email <KEY> NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL, sees TEXT NOT NULL,
-    owners TEXT NOT NULL, territories TEXT NOT NULL, team TEXT, password TEXT, issuer <KEY>,
-    subject <KEY>, created_at <TIME> NOT NULL, disabled_at <TIME>,
+    owners TEXT NOT NULL, territories TEXT NOT NULL, team TEXT, password TEXT,
+    password_until <TIME>, issuer <KEY>, subject <KEY>, created_at <TIME> NOT NULL, disabled_at <TIME>,
     UNIQUE (email), UNIQUE (issuer, subject)
 );
 CREATE TABLE sessions (
