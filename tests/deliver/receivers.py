@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -165,13 +166,21 @@ def http_receiver(
 
 
 def moody(seed: int, once: Callable[[Request], None]) -> Callable[[Request], Answer]:
-    """Drops, delays, refuses for now, and closes, before and after `once` had its effect."""
+    """Drops, delays, refuses for now, and closes, before and after `once` had its effect.
+
+    Not for ever: waits grow with each failure, so a message is treated badly three times at most.
+    """
     chance = random.Random(seed)
+    bad: Counter[str] = Counter()
     lock = threading.Lock()
 
     def answers(request: Request) -> Answer:
         with lock:
             mood = chance.random()
+            key = request.headers["webhook-id"]
+            if mood < 0.5 and bad[key] == 3:
+                mood = 1.0
+            bad[key] += mood < 0.5
             if mood < 0.1:
                 return Answer(drop="before")
             if mood < 0.2:

@@ -7,6 +7,7 @@ rebinding) gains nothing. Redirects, proxies, cookies and passwords of the envir
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 import time
@@ -22,6 +23,9 @@ from retinue.deliver.addresses import refusal
 from retinue.deliver.failures import NotDelivered, asked_to_wait, not_ready, refused
 from retinue.deliver.outside import Outside
 from retinue.project.serving import Secret
+
+# Its traces hold the headers of answers, and receivers repeat there what they were sent.
+logging.getLogger("httpcore").setLevel(logging.INFO)
 
 #: Bytes of an answer that are read.
 ANSWER = 64 * 1024
