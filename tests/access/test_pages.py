@@ -298,8 +298,18 @@ def test_an_admin_lets_somebody_in_who_signs_in_with_the_password_that_was_shown
     nia = find_person(house.workspace.store, OPERATOR, "nia@example.com")
     assert (nia.role, nia.sees, nia.team, nia.territories) == ("csm", "team", "blue", ("north", "south"))
     browser = house.browser()
-    assert enter(browser, email="nia@example.com", password=shown[1]).status_code == 303
+    first = enter(browser, email="nia@example.com", password=shown[1], next="/me")
+    assert "Choose your password" in text(first)
+    assert "set-cookie" not in first.headers
+    form = {"email": "nia@example.com", "password": shown[1], "next": "/me"}
+    for new, again in ((GOOD, BETTER), ("short", "short"), (shown[1], shown[1])):
+        refused = browser.post("/sign-in/choose", {**form, "new": new, "again": again})
+        assert (refused.status_code, who(house, browser)) == (400, None)
+    answer = browser.post("/sign-in/choose", {**form, "new": GOOD, "again": GOOD})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/me")
     assert who(house, browser) == "nia@example.com"
+    assert enter(house.browser(), email="nia@example.com").status_code == 303
+    assert browser.post("/sign-in/choose", {**form, "new": BETTER, "again": BETTER}).status_code in (401, 403)
     assert shown[1] not in house.browser("admin").get("/people").text
 
 
@@ -349,7 +359,7 @@ def test_an_admin_gives_a_new_password_and_takes_it_away(house: House):
     shown = re.search(r'class="secret" readonly value="([^"]+)"', answer.text)
     assert shown is not None
     assert theirs.get("/me").status_code == 303
-    assert enter(house.browser(), password=shown[1]).status_code == 303
+    assert "Choose your password" in text(enter(house.browser(), password=shown[1]))
     admin.post(f"/people/{number}/password", {"none": "yes"})
     assert find_person(house.workspace.store, OPERATOR, number).has_password is False
 

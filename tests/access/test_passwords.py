@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 
 from retinue.errors import StoreError
 from retinue.signin import passwords
-from retinue.signin.passwords import Refused, check_new, hashed, sign_in, verified
+from retinue.signin.passwords import MustChoose, Refused, check_new, hashed, sign_in, verified
 from retinue.store.access import OPERATOR
 from retinue.store.attempts import FREE, keys_for, try_now
 from retinue.store.database import Store, open_store
@@ -34,7 +34,7 @@ def kept() -> str:
     return hashed(GOOD)
 
 
-def attempt(store: Store, email: str, password: str, **told: Any) -> Person | Refused:
+def attempt(store: Store, email: str, password: str, **told: Any) -> Person | MustChoose | Refused:
     return sign_in(store, email, password, **{"address": "192.0.2.7", "now": NOW, **told})
 
 
@@ -134,6 +134,14 @@ def test_a_password_kept_in_an_older_way_is_kept_in_the_newer_one_from_then_on(s
     assert found[1] is not None
     assert found[1].startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert attempt(store, "ann@example.com", GOOD) == ann
+
+
+def test_a_password_that_was_given_is_good_for_choosing_another_and_not_for_long(store: Store, kept: str):
+    ann = let_in(store, "ann", password_hash=kept, password_days=7)
+    assert attempt(store, "ann@example.com", GOOD) == MustChoose(ann)
+    assert attempt(store, "ann@example.com", GOOD, now=NOW + timedelta(days=7)) == Refused()
+    set_password(store, OPERATOR, ann.id, kept, now=NOW)
+    assert isinstance(attempt(store, "ann@example.com", GOOD, now=NOW + timedelta(days=8)), Person)
 
 
 def test_a_hash_that_is_none_lets_nobody_in(store: Store):

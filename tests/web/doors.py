@@ -158,6 +158,7 @@ CASES: dict[str, Case] = {
     "POST /views/{view:int}/remove": Case("read", 303, own_view),
     "GET /sign-in": Case(None, 200, instead=_ALREADY),
     "POST /sign-in": Case(None, 401),
+    "POST /sign-in/choose": Case(None, 401),
     # No provider is declared here.
     "GET /sign-in/elsewhere": Case(None, 403),
     "GET /sign-in/return": Case(None, 403),

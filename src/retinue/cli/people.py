@@ -44,7 +44,11 @@ def _person_options(command: Any) -> Any:
 
 def _password_options(command: Any) -> Any:
     """How a password is given: nothing secret stands in a command's arguments."""
-    command = click.option("--generate", is_flag=True, help="Make a password up, and print it.")(command)
+    command = click.option(
+        "--generate",
+        is_flag=True,
+        help="Make up and print a password; with it they choose their own, within a week.",
+    )(command)
     return click.option("--stdin", is_flag=True, help="Read the password from standard input.")(command)
 
 
@@ -83,6 +87,7 @@ def add(
       retinue people add bob@example.com --role csm --team north --territory EMEA --generate
       retinue people add cleo@example.com --role leader --elsewhere
     """
+    from retinue.signin.passwords import GIVEN_DAYS
     from retinue.store.people import add_person, email_of
 
     project, store = settings_and_store(root)
@@ -104,6 +109,7 @@ def add(
         now=now(),
         owners=owners,
         password_hash=password[1] if password else None,
+        password_days=GIVEN_DAYS if generate else None,
         issuer=issuer,
         **told,
     )
@@ -254,12 +260,14 @@ def password(email: str, root: Path, *, stdin: bool, generate: bool, remove: boo
       retinue people password ann@example.com
       retinue people password ann@example.com --generate
     """
+    from retinue.signin.passwords import GIVEN_DAYS
     from retinue.store.people import set_password
 
     _, store = settings_and_store(root)
     found = find(store, email)
     given = None if remove else _password(found.email, found.name, stdin, generate)
-    set_password(store, operator(), found.id, given[1] if given else None, now=now())
+    days = GIVEN_DAYS if generate else None
+    set_password(store, operator(), found.id, given[1] if given else None, now=now(), days=days)
     text = f"{found.email} has no password any more." if remove else f"{found.email} has another password."
     done(json_, {"id": found.id, "email": found.email}, text, given[0] if generate and given else None)
 
@@ -320,4 +328,6 @@ def done(json_: bool, said: dict[str, Any], text: str, secret: str | None = None
         return
     click.echo(text)
     if secret:
-        click.echo(f"Their password, shown this once: {secret}")
+        click.echo(
+            f"Their password, shown this once, with which they choose their own within a week: {secret}"
+        )

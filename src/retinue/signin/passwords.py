@@ -20,9 +20,12 @@ from retinue.errors import StoreError
 from retinue.store.attempts import forgive, keys_for, try_now
 from retinue.store.database import Store
 from retinue.store.people import Person, rehash, who_signs_in
+from retinue.store.publish import utc
 
 #: Fewest and most letters of a password.
 LEAST, MOST = 12, 1024
+#: Days within which people choose their own in place of one that was made up for them.
+GIVEN_DAYS = 7
 
 # The second recommended option of RFC 9106: 64 MiB, 3 passes, 4 lanes.
 _HASHER = PasswordHasher(
@@ -57,6 +60,13 @@ class Refused:
     """Nobody is signed in. `wait` is in seconds: how long until the next attempt; 0 for none."""
 
     wait: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MustChoose:
+    """The password is right, and was given to them: they sign in with one that they choose now."""
+
+    person: Person
 
 
 def hashed(password: str) -> str:
@@ -94,7 +104,9 @@ def made_up() -> str:
     return "-".join("".join(secrets.choice(letters) for _ in range(5)) for _ in range(4))
 
 
-def sign_in(store: Store, email: str, password: str, *, address: str, now: datetime) -> Person | Refused:
+def sign_in(
+    store: Store, email: str, password: str, *, address: str, now: datetime
+) -> Person | MustChoose | Refused:
     """Whoever has that e-mail and password; `address` is where the attempt comes from.
 
     It is refused in the same way, after the same work, for somebody unknown or disabled, for one
@@ -110,7 +122,9 @@ def sign_in(store: Store, email: str, password: str, *, address: str, now: datet
         _IN_LINE.release()
 
 
-def _sign_in(store: Store, email: str, password: str, address: str, now: datetime) -> Person | Refused:
+def _sign_in(
+    store: Store, email: str, password: str, address: str, now: datetime
+) -> Person | MustChoose | Refused:
     keys = keys_for(email, address)
     wait = try_now(store, keys, now=now)
     if wait:
@@ -119,7 +133,7 @@ def _sign_in(store: Store, email: str, password: str, address: str, now: datetim
     found = who_signs_in(store, email=email)
     person, kept = found if found is not None else (None, None)
     fits = verified(password, kept)
-    if not fits or person is None or kept is None or person.disabled_at is not None:
+    if not fits or person is None or kept is None or person.disabled_at is not None or _over(person, now):
         # Not the e-mail: people type their password there.
         _log.warning(
             "a sign-in from %s was refused, for %s", address, person.email if person else "nobody known"
@@ -128,7 +142,12 @@ def _sign_in(store: Store, email: str, password: str, address: str, now: datetim
     forgive(store, keys, now=now)
     if _HASHER.check_needs_rehash(kept):
         rehash(store, person.id, kept, hashed(password))
-    return person
+    return person if person.password_until is None else MustChoose(person)
+
+
+def _over(person: Person, now: datetime) -> bool:
+    """Whether a password that was given to them was not replaced in time."""
+    return person.password_until is not None and person.password_until <= utc(now)
 
 
 def verified(password: str, kept: str | None) -> bool:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
@@ -47,7 +47,8 @@ class Person:
     """Somebody who may sign in. Times are UTC without a zone.
 
     `owners` are the names by which accounts know them. With an `issuer` they sign in there; `subject`
-    is what it calls them, None until they have done so once.
+    is what it calls them, None until they have done so once. A password with an end (`password_until`)
+    was given to them, and is good for choosing their own only.
     """
 
     id: int
@@ -63,6 +64,7 @@ class Person:
     has_password: bool
     issuer: str | None
     subject: str | None
+    password_until: datetime | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -112,11 +114,13 @@ def add_person(  # noqa: PLR0913 - a person is this many facts
     territories: Iterable[str] = (),
     team: str | None = None,
     password_hash: str | None = None,
+    password_days: int | None = None,
     issuer: str | None = None,
 ) -> int:
     """Let a person in, and return their number.
 
-    `owners` are by default their e-mail and their name. With an `issuer` whoever signs in there with
+    `owners` are by default their e-mail and their name. With `password_days` they have to choose a
+    password of their own, within so many days. With an `issuer` whoever signs in there with
     this e-mail, verified, is taken for them. Raises StoreError for what cannot be accepted.
     """
     require(actor, "manage")
@@ -134,6 +138,7 @@ def add_person(  # noqa: PLR0913 - a person is this many facts
     with store.write() as connection:
         _unused(connection, email)
         row = {**_kept(values), "password": password_hash, "created_at": utc(now)}
+        row["password_until"] = _until(now, password_days)
         added = connection.execute(insert(people).values(row)).inserted_primary_key
         assert added is not None
         write_audit(connection, actor.name, "add person", email, now, None, {"id": added[0], **values})
@@ -213,9 +218,12 @@ def set_password(
     password_hash: str | None,
     *,
     now: datetime,
+    days: int | None = None,
     keep: str | None = None,
 ) -> None:
     """Give a person another password; None: no password. Ends their sessions but the one with id `keep`.
+
+    With `days` they have to choose one of their own, within so many days.
 
     For oneself it needs no right, except that no key can do it.
     """
@@ -223,7 +231,11 @@ def set_password(
         require(actor, "manage")
     with store.write() as connection:
         before = _person(connection, person)
-        connection.execute(update(people).where(people.c.id == person).values(password=password_hash))
+        connection.execute(
+            update(people)
+            .where(people.c.id == person)
+            .values(password=password_hash, password_until=_until(now, days))
+        )
         end_sessions(connection, person, now, keep=keep)
         what = "remove password" if password_hash is None else "set password"
         write_audit(connection, actor.name, what, before.email, now, None, None)
@@ -356,6 +368,10 @@ def _kept(values: dict[str, Any]) -> dict[str, Any]:
         name: json.dumps(value, ensure_ascii=False) if isinstance(value, tuple) else value
         for name, value in values.items()
     }
+
+
+def _until(now: datetime, days: int | None) -> datetime | None:
+    return None if days is None else utc(now) + timedelta(days=days)
 
 
 def _one_of(what: str, value: Any, choices: Any) -> Any:

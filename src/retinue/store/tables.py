@@ -190,7 +190,8 @@ audit = Table(
 Index("audit_subject", audit.c.subject)
 
 #: People who sign in. `owners` and `territories` are JSON lists: the names by which accounts know them.
-#: With an `issuer` and no `subject` they may sign in there, and have not done so yet.
+#: With an `issuer` and no `subject` they may sign in there, and have not done so yet. A password with an
+#: end was given to them: it is good for choosing their own, until then.
 people = Table(
     "people",
     metadata,
@@ -203,6 +204,7 @@ people = Table(
     Column("territories", Text, nullable=False),
     Column("team", Text),
     Column("password", Text),
+    Column("password_until", DateTime),
     Column("issuer", _Key),
     Column("subject", _Key),
     Column("created_at", DateTime, nullable=False),

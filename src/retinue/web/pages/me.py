@@ -48,7 +48,8 @@ def change_password(visit: Visit) -> Response:
         address=address(visit.request),
         now=visit.now,
     )
-    if isinstance(now, Refused):
+    if not isinstance(now, Person):
+        now = now if isinstance(now, Refused) else Refused()
         told = f"wait {now.wait} seconds, then try again" if now.wait else "that is not your password"
         return _page(visit, status=429 if now.wait else 400, error=StoreError(told))
     try:

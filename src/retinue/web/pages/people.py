@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 from starlette.responses import Response
 
 from retinue.errors import StoreError
-from retinue.signin.passwords import hashed, made_up
+from retinue.signin.passwords import GIVEN_DAYS, hashed, made_up
 from retinue.store.access import RIGHTS, Role
 from retinue.store.keys import keys_of
 from retinue.store.people import (
@@ -66,6 +66,7 @@ def add(visit: Visit) -> Response:
             role,
             now=visit.now,
             password_hash=hashed(password) if password else None,
+            password_days=GIVEN_DAYS if password else None,
             issuer=elsewhere if password is None else None,
             **told,
         )
@@ -115,7 +116,7 @@ def reset(visit: Visit) -> Response:
         set_password(store, visit.actor, person.id, None, now=visit.now)
         return visit.to(f"/people/{person.id}?said=nopassword")
     password = made_up()
-    set_password(store, visit.actor, person.id, hashed(password), now=visit.now)
+    set_password(store, visit.actor, person.id, hashed(password), now=visit.now, days=GIVEN_DAYS)
     return _password_once(visit, person, password)
 
 
@@ -161,7 +162,7 @@ def _password_once(visit: Visit, person: Person, password: str) -> Response:
         "people/once.html",
         title=f"A password for {person.name}",
         secret=password,
-        what=f"{person.email} signs in with it, and changes it under My account",
+        what=f"{person.email} signs in with it within {GIVEN_DAYS} days, and chooses their own then",
         there=f"/people/{person.id}",
     )
     response.headers["Cache-Control"] = "no-store"

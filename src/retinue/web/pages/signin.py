@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from retinue.errors import Forbidden, RetinueError, SignInError
+from retinue.errors import Forbidden, RetinueError, SignInError, StoreError
 from retinue.signin.oidc import come_back, send_away
-from retinue.signin.passwords import Refused, sign_in
-from retinue.store.people import is_anybody
+from retinue.signin.passwords import MustChoose, Refused, check_new, sign_in
+from retinue.store.people import actor_of, is_anybody, set_password
 from retinue.store.sessions import begin_session, end_session
 from retinue.store.sign_ins import TIME
 from retinue.web.guard import cookie, local
@@ -38,7 +38,32 @@ def enter(visit: Visit) -> Response:
     )
     if isinstance(found, Refused):
         return _refused(visit, there, email, found)
+    if isinstance(found, MustChoose):
+        return _choose(visit, there, email)
     return with_session(visit, found.id, visit.to(there))
+
+
+def choose(visit: Visit) -> Response:
+    """A password of their own in place of one that was given to them; with it they are in."""
+    there, email = safe_next(visit.form.get("next", "")), visit.form.get("email", "")
+    store = visit.workspace.store
+    if not visit.site.passwords:
+        raise Forbidden("people do not sign in with a password here")
+    given, new = visit.form.get("password", ""), visit.form.get("new", "")
+    found = sign_in(store, email, given, address=address(visit.request), now=visit.now)
+    if isinstance(found, Refused):
+        return _refused(visit, there, email, found)
+    if isinstance(found, MustChoose):
+        person = found.person
+        try:
+            kept = check_new(new, email=person.email, name=person.name)
+            if new != visit.form.get("again") or new == given:
+                raise StoreError("type a new password, the same one twice")
+        except StoreError as error:
+            return _choose(visit, there, email, status=400, error=error)
+        set_password(store, actor_of(store, person), person.id, kept, now=visit.now)
+    number = found.person.id if isinstance(found, MustChoose) else found.id
+    return with_session(visit, number, visit.to(there), how="new password")
 
 
 def leave(visit: Visit) -> Response:
@@ -144,6 +169,12 @@ def _refused(visit: Visit, there: str, email: str, refused: Refused) -> Response
     return response
 
 
+def _choose(
+    visit: Visit, there: str, email: str, *, status: int = 200, error: StoreError | None = None
+) -> Response:
+    return visit.page("signin/choose.html", status=status, next=there, email=email, error=error)
+
+
 def _form(visit: Visit, there: str, *, status: int = 200, **told: object) -> Response:
     provider = visit.site.provider
     known: dict[str, object] = {"email": "", "wrong": False, "wait": 0, "error": None, **told}
@@ -177,6 +208,7 @@ def _state_cookie(site: Site) -> str:
 
 DOORS = (
     Door("/sign-in", None, show=show, act=enter, act_right=None),
+    Door("/sign-in/choose", None, act=choose, act_right=None),
     Door("/sign-in/elsewhere", None, show=away),
     Door("/sign-in/return", None, show=back),
     Door("/sign-out", None, act=leave, act_right=None),
