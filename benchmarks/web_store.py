@@ -10,6 +10,7 @@ after the first. Measures, components, metrics and attributes of accounts are wr
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,6 +26,7 @@ from retinue.project.project import Formula
 from retinue.store.contract import TABLES
 from retinue.store.manifest import Manifest, merge_parts
 from retinue.store.publish import publish
+from retinue.store.reading import prepare
 from retinue.store.runs import RunWriter
 from retinue.workspace import Workspace, open_workspace
 
@@ -77,7 +79,8 @@ class Company:
         self.born, self.gone = born, gone
         a, b, c = (rng.choice(_SOUNDS, n) for _ in range(3))
         self.names = [
-            f"{(x + y + z).capitalize()} {k}" for x, y, z, k in zip(a, b, c, rng.choice(_KINDS, n), strict=True)
+            f"{(x + y + z).capitalize()} {k}"
+            for x, y, z, k in zip(a, b, c, rng.choice(_KINDS, n), strict=True)
         ]
         self.owner = rng.choice(OWNERS, n)
         self.territory = rng.choice(TERRITORIES, n)
@@ -148,6 +151,7 @@ def build(folder: Path, accounts: int, weeks: int, seed: int = 1, detailed: int 
     company = Company(accounts, weeks, seed, detailed)
     writer = RunWriter(workspace.project.home, "20260601T000000-first")
     _write(workspace, company, writer, company.dates, None, at=0)
+    prepare(workspace.published())
     return workspace
 
 
@@ -317,7 +321,7 @@ class _History:
                 "reason": pa.array(["events 28d cost 2 points in 28 days"] * count),
                 "held": pa.array([False] * count),
                 "attention": (100 - score) / 100 * c.arr[who] * np.where(near, 2, 1),
-                "sparkline": [json.dumps([None if v != v else v for v in line]) for line in lines],
+                "sparkline": [json.dumps([_known(v) for v in line]) for line in lines],
                 "explanation": explanations,
                 "attributes": pa.array([json.dumps({"tenure_days": 400.0, "assumed": False})] * count),
             }
@@ -460,9 +464,15 @@ def _accounts(week: _Week, who: Array, company: Company) -> pa.Table | None:
             "segment": company.segment[who],
             "tier": company.segment[who],
             "arr": company.arr[who],
-            "renews_on": pa.array([LAST + timedelta(days=d) for d in company.renews[who].tolist()], pa.date32()),
+            "renews_on": pa.array(
+                [LAST + timedelta(days=d) for d in company.renews[who].tolist()], pa.date32()
+            ),
         }
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _bridges(week: _Week, who: Array, company: Company) -> pa.Table | None:
@@ -473,14 +483,19 @@ def _bridges(week: _Week, who: Array, company: Company) -> pa.Table | None:
     measures = [
         json.dumps(
             [
-                {"component": c, "metric": m, "value": None if p != p else 2 * p,
-                 "state": "missing" if p != p else "ok", "points": None if p != p else p,
-                 "weight": None if p != p else w}
-                for (c, m), p, w in zip(PLACES, row, shares, strict=True)
+                {
+                    "component": component,
+                    "metric": metric,
+                    "value": _known(2 * points),
+                    "state": "missing" if math.isnan(points) else "ok",
+                    "points": _known(points),
+                    "weight": None if math.isnan(points) else weight,
+                }
+                for (component, metric), points, weight in zip(PLACES, row, shares, strict=True)
             ]
         )
         for row, shares in zip(points.tolist(), week.shares[who].tolist(), strict=True)
-    ]  # fmt: skip
+    ]
     return pa.table(
         {
             **_dated(week, who, company),

@@ -293,9 +293,14 @@ def near(store: Store, actor: Actor, text: str) -> list[str]:
         return [] if run is None else _near(connection, run.run_id, actor, text)
 
 
+# Every page asks for it several times: it is put together once.
+_RUN = select(*(runs.c[f.name] for f in dataclasses.fields(RunInfo))).join(
+    pointer, pointer.c.run_id == runs.c.run_id
+)
+
+
 def _run(connection: Connection) -> RunInfo | None:
-    fields = [runs.c[f.name] for f in dataclasses.fields(RunInfo)]
-    row = connection.execute(select(*fields).join(pointer, pointer.c.run_id == runs.c.run_id)).first()
+    row = connection.execute(_RUN).first()
     if row is None:
         return None
     info = RunInfo(*row)

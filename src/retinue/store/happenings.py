@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from retinue.errors import StoreError
 from retinue.store.contract import TABLES
+from retinue.store.copies import rows_of
 from retinue.store.snapshots import Published
 
 
@@ -21,6 +22,10 @@ def happenings(published: Published, account_id: str) -> list[dict[str, Any]]:
     path = published.manifest.whole.get("timeline")
     if path is None:
         return []
+    copied = rows_of(published.home, path, account_id)
+    if copied is not None:
+        told: list[dict[str, Any]] = copied.select(TABLES["timeline"].names).to_pylist()
+        return told
     file = published.home / path
     try:
         found = file.stat()

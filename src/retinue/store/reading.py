@@ -17,13 +17,15 @@ from pathlib import Path
 
 from retinue.errors import StoreError
 from retinue.store import copies
+from retinue.store.contract import TABLES
 from retinue.store.histories import has_histories, make_histories
 from retinue.store.snapshots import Published
 
 #: Days before the last date of which there are copies: as far as a change is told by itself.
 DAYS = 126
-#: The tables that are copied: those that are read account by account.
-COPIED = ("snapshots", "components", "measures", "metrics", "accounts", "bridges", "transitions")
+#: The tables that are copied: those that are read account by account, month by month or whole.
+COPIED = tuple(t.name for t in TABLES.values() if t.dated and t.key[0] == "account_id")
+WHOLE = ("timeline",)
 
 
 def prepare(published: Published) -> bool:
@@ -53,10 +55,11 @@ def is_prepared(published: Published) -> bool:
 
 
 def _copied(published: Published) -> list[str]:
-    """The files of the parts with a recent date, which `prepare` copies."""
+    """The files that `prepare` copies: of the parts with a recent date, and the timeline."""
     dates = published.dates()
     first = dates[-1] - timedelta(days=DAYS) if dates else date.max
-    return [
+    whole = [published.manifest.whole[table] for table in WHOLE if table in published.manifest.whole]
+    return whole + [
         f"{part.path}/{table}.parquet"
         for part in published.manifest.parts
         if part.dates[-1] >= first
