@@ -102,6 +102,9 @@ def rehearse_playbook(
     groups = {one.playbook: one.group for one in workspace.project.playbooks}
     new = enrolled(book, [(one, "rehearsal") for one in wanted], others, groups, table.day)
     acts: list[Act] = []
+    if account_id is not None:
+        # Whoever asks for one account wants to see its steps, also if it would be held out.
+        new = [replace(one, status="active") for one in new]
     for one in [each for each in new if each.status == "active"][:MOST]:
         acts += _played(book, one, table)
     return Rehearsal(
