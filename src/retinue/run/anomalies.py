@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from retinue.insight.anomalies.judge import HISTORY_WEEKS, Anomalies, anomalies
+from retinue.insight.anomalies import HISTORY_WEEKS
 from retinue.project.project import Project
 from retinue.project.usage import Used, used
 from retinue.run.layers import day_number, days_of, numbers_array
 from retinue.store.contract import TABLES
 
 if TYPE_CHECKING:
+    from retinue.insight.anomalies.judge import Anomalies
     from retinue.run.history import New
     from retinue.warehouse.compute import Computed
     from retinue.warehouse.engine import Engine
@@ -52,6 +53,7 @@ def find(new: New, ix: Array, last: date, project: Project) -> dict[str, pa.Tabl
 
     Without a source of usage both are empty.
     """
+    from retinue.insight.anomalies.judge import anomalies
     from retinue.warehouse.usage import counts
 
     engine, computed = new.engine, new.computed

@@ -29,7 +29,7 @@ from retinue.run.explanation import (
     Trend,
 )
 from retinue.run.improve import Standing, freshness, improvements, metric_label
-from retinue.run.wording import Words, stability
+from retinue.run.wording import Words, stability, usage
 from retinue.store.access import OPERATOR, Actor
 from retinue.store.current import accounts, near
 from retinue.store.histories import Series, open_histories
@@ -301,7 +301,7 @@ class _Reader:
             notes.append("held: a source that this score rests on has stopped")
         if here["scorecard"] is None:
             notes.append("no scorecard applies to this account")
-        return tuple(notes)
+        return (*notes, *usage(self._read("anomalies", here["as_of"])))
 
     # --- change ---
 

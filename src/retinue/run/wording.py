@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from retinue.insight.anomalies import RATE
 from retinue.insight.drivers import Driver
 from retinue.project.metrics import AnyMetric
 from retinue.project.project import Formula
@@ -155,3 +156,18 @@ def stability(here: Row, formula: Formula | None) -> str | None:
                 f"for {confirm.down} down or {confirm.up} up"
             )
     return "; ".join(reasons) or None
+
+
+def usage(rows: Sequence[Row]) -> list[str]:
+    """What the anomalies of one account (rows of `anomalies`) come to; nothing where it is as usual."""
+    told = []
+    for row in rows:
+        if row["q"] is not None and row["q"] <= RATE:
+            told.append(
+                f"usage is out of line: {number(row['observed'])} in a week, where "
+                f"{number(round(row['expected']))} were to be expected (false discovery rate "
+                f"{share(row['q'], 1)})"
+            )
+        if row["falling_since"] is not None:
+            told.append(f"usage has declined slowly, since about {row['falling_since']}")
+    return told

@@ -246,7 +246,7 @@ _TABLES = (
                 " `feed_stopped`; only `ok` has p and q.",
                 nullable=False,
             ),
-            Column("cusum", "number", "Evidence of a slow decline over 16 weeks; one above 6.4."),
+            Column("cusum", "number", "Evidence of a slow decline over 16 weeks; one above 6.5."),
             Column("falling_since", "date", "First day of the week in which that decline began; else empty."),
             Column("peers", "text", "The accounts that it was compared with.", nullable=False),
         ),

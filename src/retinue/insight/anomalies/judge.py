@@ -8,23 +8,16 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
+from retinue.insight.anomalies import HISTORY_WEEKS, LAG, LIMIT, RATE, SLACK, WEEKS
 from retinue.insight.anomalies.peers import shared
-from retinue.insight.anomalies.portfolio import EVERYBODY_DOWN, FEED_STOPPED, GroupUsage, portfolio
-from retinue.insight.anomalies.usual import WEEKS, Usual, baselines, usual
+from retinue.insight.anomalies.portfolio import FEED_STOPPED, GroupUsage, portfolio
+from retinue.insight.anomalies.usual import Usual, baselines, usual
 from retinue.insight.replay import Floats, Ints
 
-#: Weeks of history that are looked at: decline over 16, against 8 that end 4 weeks before.
-LAG = 4
-DECLINE_WEEKS = 16
-HISTORY_WEEKS = WEEKS + LAG + DECLINE_WEEKS
 #: Below so many expected a week there is too little usage to judge.
 LEAST_A_WEEK = 5.0
-#: The share of false ones among the accounts that are flagged.
-RATE = 0.1
-#: The CUSUM sums how far below expectation weeks are beyond SLACK (in standard deviations), to LIMIT.
-SLACK, LIMIT = 0.25, 6.4
 #: How much of an account's dispersion is its own; the rest is its peers'.
 OWN = 0.5
 #: Usage has bursts, and its upper tail is heavier than a negative binomial's: rises are read from a t
@@ -98,12 +91,11 @@ def anomalies(counts: Floats, group: Ints, day: date, groups: int | None = None)
     p, q, direction = np.full(accounts, np.nan), np.full(accounts, np.nan), np.zeros(accounts, np.int64)
     if judged.any():
         low, high = tails(observed[judged], expected[judged], variance[judged])
-        high = stats.t.sf(special.ndtri(1 - np.clip(high, 1e-16, 1)), RISES)
+        high = special.stdtr(RISES, special.ndtri(np.clip(high, 1e-300, 1)))
         down = observed[judged] < expected[judged]
         direction[judged] = np.where(down, -1, 1)
         p[judged] = np.where(down, low, high)
-        falls, rises = stats.false_discovery_control(low), stats.false_discovery_control(high)
-        q[judged] = np.where(down, falls, rises)
+        q[judged] = np.where(down, false_discovery(low), false_discovery(high))
     cusum, since = decline(usual(whole, usually, group, groups, LAG), spread, group)
     first = np.datetime64(day, "D") - 7 * (weeks - since) + 1
     fell = np.where(cusum > LIMIT, first, np.datetime64("NaT", "D"))
@@ -146,6 +138,15 @@ def tails(observed: Floats, expected: Floats, variance: Floats) -> tuple[Floats,
     return low, high
 
 
+def false_discovery(p: Floats) -> Floats:
+    """q-values by Benjamini and Hochberg. SciPy has them too, but scipy.stats is long to import."""
+    order = np.argsort(p)[::-1]
+    rates = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
+    q = np.empty(len(p))
+    q[order] = np.minimum(rates, 1)
+    return q
+
+
 def decline(far: Usual, spread: Floats, group: Ints) -> tuple[Floats, Ints]:
     """One-sided CUSUM over the weeks: its last value, and the week in which its climb began.
 
@@ -166,6 +167,3 @@ def decline(far: Usual, spread: Floats, group: Ints) -> tuple[Floats, Ints]:
         since = np.where((total == 0) & (step > 0), week, since)
         total = np.maximum(total + step, 0)
     return total, since
-
-
-__all__ = ["EVERYBODY_DOWN", "Anomalies", "anomalies"]

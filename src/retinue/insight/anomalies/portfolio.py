@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retinue.insight.anomalies.usual import WEEKS, Usual
+from retinue.insight.anomalies import WEEKS
+from retinue.insight.anomalies.usual import Usual
 from retinue.insight.replay import Floats, Ints
 
 FEED_STOPPED, EVERYBODY_DOWN, USUAL = "feed_stopped", "everybody_down", "ok"

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retinue.insight.anomalies import WEEKS
 from retinue.insight.anomalies.peers import shared
 from retinue.insight.replay import Floats, Ints
 
-#: Weeks that level and weekday profile are taken from.
-WEEKS = 8
 #: Accounts that usually do less on a day say nothing about the peers' factor of the day.
 LEAST_A_DAY = 0.3
 #: Variance of a day's relative count beyond Poisson's; decides only how much large accounts weigh.
