@@ -16,6 +16,9 @@ from retinue.store import migrations
 
 #: Seconds that a writer waits for another one.
 BUSY = 15
+#: Kilobytes that a connection to SQLite keeps of the file: a writer for its indexes, and each of a
+#: server's many readers little, since the system keeps the file for all of them.
+_WRITER, _READER = 65536, 8192
 #: Under which writers to a store in PostgreSQL wait for each other: the letters of our name.
 _LOCK = int.from_bytes(b"retinue", "big")
 
@@ -135,7 +138,6 @@ def _use_sqlite_well(engine: Engine) -> None:
             "synchronous = FULL",
             "foreign_keys = ON",
             "journal_size_limit = 67108864",
-            "cache_size = -65536",
         ):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
