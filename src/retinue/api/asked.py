@@ -35,6 +35,13 @@ def _day(value: Any) -> Any:
     raise ValueError("write a date such as 2026-03-31")
 
 
+def _whole(value: Any) -> Any:
+    # In JSON 845.0 is a whole number as well as 845.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[str, AfterValidator(no_nul)]
 Number = Annotated[int, Path(ge=1, le=MOST)]
@@ -118,7 +125,7 @@ Sort = Literal[tuple(SORTS)]  # type: ignore[valid-type]
 class AccountPage(Accounts):
     sort: Sort = Field("attention", description="what the list is ordered by")  # type: ignore[valid-type]
     order: Literal["asc", "desc"] | None = Field(None, description="by default the natural one of `sort`")
-    limit: int = Field(50, ge=1, le=500, description="accounts of a page")
+    limit: int = Field(50, ge=1, le=250, description="accounts of a page")
     after: Text | None = Field(None, max_length=500, description="`after` of the page before")
 
 
@@ -277,6 +284,6 @@ class NewKey(Asked):
     name: Name
     scopes: Annotated[list[Literal["read", "act", "admin"]], Field(min_length=1, max_length=3)]
     expires_on: Day | None = None
-    person: Annotated[StrictInt, Field(ge=1, le=MOST)] | None = Field(
+    person: Annotated[StrictInt, BeforeValidator(_whole), Field(ge=1, le=MOST)] | None = Field(
         None, description="whose; by default that of the key that asks"
     )
