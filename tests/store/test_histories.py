@@ -15,7 +15,7 @@ from retinue.store.contract import TABLES
 from retinue.store.grids import BANDS, COLUMNS
 from retinue.store.histories import Histories, has_histories, make_histories, open_histories
 from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.reading import is_prepared, prepare
+from retinue.store.reading import is_prepared, prepare, prepare_apart
 from retinue.store.runs import RunWriter
 from retinue.store.snapshots import Published
 from tests.store.company import NOW, SUNDAYS, write_run
@@ -166,3 +166,9 @@ def test_two_processes_do_not_make_the_same(home: Path, published: Published):
         assert alone
         assert not prepare(published)
     assert prepare(published)
+
+
+def test_a_server_has_it_made_in_another_process(published: Published):
+    prepare_apart(published)
+    assert is_prepared(published)
+    prepare_apart(published)

@@ -31,6 +31,7 @@ from retinue.signin.provider import Settings as ProviderSettings
 from retinue.store.access import Actor
 from retinue.store.current import current_run
 from retinue.store.keys import actor_of_key
+from retinue.store.reading import prepare_apart
 from retinue.store.sessions import session
 from retinue.store.standing import standing
 from retinue.store.uses import Uses
@@ -41,6 +42,8 @@ from retinue.workspace import Workspace
 
 #: Seconds between two writes of what people looked at, and between two looks at what is published.
 WRITE, LOOK = 3.0, 5.0
+#: Seconds between two looks at whether what makes reading quick is there. A run makes it for itself.
+QUICK = 30.0
 
 _log = logging.getLogger("retinue.serve")
 
@@ -80,6 +83,7 @@ class Served:
         self.beside = [
             Repeated("writing down of use", WRITE, self.uses.write),
             Repeated("look for a new run", LOOK, self.look),
+            *([Repeated("making reading quick", QUICK, self.quicken)] if ahead else []),
         ]
 
     @property
@@ -101,6 +105,11 @@ class Served:
         self._run = run.run_id
         if self.ahead:
             keep_up(self.workspace, now=self.clock())
+
+    def quicken(self) -> None:
+        """Make what pages read quickly, where no run has: over a home that was restored, say."""
+        if current_run(self.workspace.store) is not None:
+            prepare_apart(self.workspace.published())
 
     def read_again(self) -> None:
         """Serve the project as it now stands; what cannot be read is told, and the one before stays."""

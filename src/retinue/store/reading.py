@@ -9,6 +9,7 @@ It needs no backup.
 from __future__ import annotations
 
 import fcntl
+import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,18 @@ def prepare(published: Published) -> bool:
         made |= copies.make(published.home, paths) > 0
         copies.keep_only(published.home, paths)
         return made
+
+
+def prepare_apart(published: Published) -> None:
+    """`prepare` in a process of its own, waited for: for a server, whose memory and threads it spares."""
+    if is_prepared(published):
+        return
+    plain = Published(published.home, published.manifest)
+    apart = multiprocessing.get_context("spawn").Process(target=prepare, args=(plain,), daemon=True)
+    apart.start()
+    apart.join()
+    if apart.exitcode:
+        raise StoreError(f"what makes reading quick was not made: its process ended with {apart.exitcode}")
 
 
 def is_prepared(published: Published) -> bool:
