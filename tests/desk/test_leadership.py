@@ -21,7 +21,7 @@ from retinue.errors import Forbidden, NotFound
 from retinue.insight.validation.report import Report
 from retinue.report import leadership as report
 from retinue.run.plan import plan
-from retinue.run.validate import validate
+from retinue.run.validate import Validated, validate
 from retinue.store.access import OPERATOR, Actor
 from retinue.store.said import add_override
 from retinue.workspace import Workspace, open_workspace
@@ -30,6 +30,12 @@ from tests.run.company import score
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 EVERYBODY = (OPERATOR, *SOME)
+
+
+@pytest.fixture(scope="module")
+def tried(company: Workspace) -> Validated:
+    """A trial of the company; that of a copy is the same."""
+    return validate(company, now=NOW)
 
 
 def week(company: Workspace, actor: Actor = OPERATOR) -> Leadership:
@@ -122,9 +128,10 @@ def trusted(company: Workspace, actor: Actor = OPERATOR, *, recorded: bool = Tru
     return trust(company, actor, now=NOW, recorded=recorded)
 
 
-def test_a_trial_is_kept_for_its_run_and_is_stale_after_the_next(own_company: Workspace) -> None:
+def test_a_trial_is_kept_for_its_run_and_is_stale_after_the_next(
+    own_company: Workspace, tried: Validated
+) -> None:
     assert trusted(own_company).trial is None and week(own_company).verdict is None
-    tried = validate(own_company, now=NOW)
     keep_trial(own_company, run_of(own_company), tried)
     found = trusted(own_company)
     assert found.trial is not None and not found.stale
@@ -142,8 +149,9 @@ def test_a_trial_that_another_version_kept_is_none(own_company: Workspace) -> No
     assert trusted(own_company).trial is None
 
 
-def test_amounts_of_the_trial_are_for_who_sees_every_account(own_company: Workspace) -> None:
-    tried = validate(own_company, now=NOW)
+def test_amounts_of_the_trial_are_for_who_sees_every_account(
+    own_company: Workspace, tried: Validated
+) -> None:
     keep_trial(own_company, run_of(own_company), tried)
     all_of_it, some = trusted(own_company).trial, trusted(own_company, SOME[0]).trial
     assert all_of_it is not None and some is not None
@@ -174,7 +182,7 @@ def test_only_who_sees_all_accounts_and_may_act_starts_a_trial(company: Workspac
             start_trial(company, actor, now=NOW)
 
 
-def test_a_trial_is_made_in_a_process_of_its_own(own_company: Workspace) -> None:
+def test_a_trial_is_made_in_a_process_of_its_own(own_company: Workspace, tried: Validated) -> None:
     assert start_trial(own_company, OPERATOR, now=NOW)
     assert not start_trial(own_company, OPERATOR, now=NOW)
     assert background.wait(120)
@@ -182,7 +190,7 @@ def test_a_trial_is_made_in_a_process_of_its_own(own_company: Workspace) -> None
     assert work is not None and work.done and work.error is None
     found = trusted(own_company).trial
     assert found is not None
-    assert found.report.to_dict() == validate(own_company, now=NOW).report.to_dict()
+    assert found.report.to_dict() == tried.report.to_dict()
 
 
 def test_a_process_that_fails_says_why(own_company: Workspace) -> None:
@@ -246,9 +254,8 @@ def test_who_may_have_a_change_worked_out(company: Workspace) -> None:
         planned(company, SOME[1])
 
 
-def test_what_is_kept_comes_back_as_it_was(company: Workspace) -> None:
-    report_ = validate(company, now=NOW).report
-    text = json.dumps(plain(report_), allow_nan=False)
-    assert rebuilt(Report, json.loads(text)).to_dict() == report_.to_dict()
+def test_what_is_kept_comes_back_as_it_was(tried: Validated) -> None:
+    text = json.dumps(plain(tried.report), allow_nan=False)
+    assert rebuilt(Report, json.loads(text)).to_dict() == tried.report.to_dict()
     table = pa.table({"a": [1, None], "b": ["x", "y"]})
     assert rebuilt(pa.Table, plain(table)).equals(table)
