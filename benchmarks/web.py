@@ -183,7 +183,9 @@ def _seconds(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(folder: Path, accounts: int, weeks: int, seconds: float, count: int) -> dict[str, Any]:
+def measure(
+    folder: Path, accounts: int, weeks: int, seconds: float, count: int, *, publishes: bool = True
+) -> dict[str, Any]:
     if not (folder / "retinue.yaml").exists():
         build(folder, accounts, weeks)
     workspace = open_workspace(folder, {})
@@ -206,7 +208,8 @@ def measure(folder: Path, accounts: int, weeks: int, seconds: float, count: int)
         told["cores_of_the_server"] = round(spent / (time.perf_counter() - begun), 2)
         told["cpu_ms_per_request"] = round(1000 * spent / sum(map(len, reading.took.values())), 1)
         told["first_page"] = first_page(port)
-        told["while_publishing"] = _published_meanwhile(folder, port, count, seconds, ids)
+        if publishes:
+            told["while_publishing"] = _published_meanwhile(folder, port, count, seconds, ids)
         told["peak_gigabytes"] = round(_peak(process), 2)
     return told
 
@@ -243,6 +246,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--reading-only", action="store_true", help="publish no run meanwhile")
     parser.add_argument("--publish", action="store_true", help=argparse.SUPPRESS)
     asked_for = parser.parse_args()
     if asked_for.publish:
@@ -250,7 +254,14 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked_for.folder or Path(scratch) / "large"
-        told = measure(folder, asked_for.accounts, asked_for.weeks, asked_for.seconds, asked_for.people)
+        told = measure(
+            folder,
+            asked_for.accounts,
+            asked_for.weeks,
+            asked_for.seconds,
+            asked_for.people,
+            publishes=not asked_for.reading_only,
+        )
     if asked_for.json:
         print(json.dumps(told, indent=2))
         return
@@ -262,7 +273,7 @@ def show(told: dict[str, Any], say: Callable[[str], object]) -> None:
         f"{told['accounts']:,} accounts, {told['dates']} dates, {told['people']} people "
         f"({told['machine']}, load before: {told['load_before']})"
     )
-    for phase in ("reading", "while_publishing"):
+    for phase in (name for name in ("reading", "while_publishing") if name in told):
         heard = told[phase]
         name, errors = phase.replace("_", " "), heard["errors"] or "none"
         say(f"{name}: errors {errors}, pages of two runs {heard['mixed']}")
