@@ -31,7 +31,7 @@ OFFERED = 100
 #: Accounts in the picture of score, revenue and renewal.
 PICTURED = 150
 #: How the list is ordered by default, in words.
-ORDER = "(100 - score) / 100 x ARR, doubled within 90 days of renewal"
+ORDER = "(100 \u2212 score) / 100 \u00d7 ARR, doubled within 90 days of renewal"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def gathered(steps: Sequence[Step], most: int = MOST) -> list[Step]:
     if len(rest) == 1 and abs(rest[0].points) >= _NOTHING:
         return [*own, rest[0]]
     total = sum(step.points for step in rest)
-    return [*own, Step(f"{len(rest)} smaller ones", total, "rest")] if rest else own
+    name = f"{len(rest)} smaller {'one' if len(rest) == 1 else 'ones'}"
+    return [*own, Step(name, total, "rest")] if rest else own
 
 
 def waterfall(title: str, start: End, steps: Sequence[Step], end: End, *, width: float = 420.0) -> Markup:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date, datetime
 from functools import cache
 from importlib import resources
@@ -39,7 +40,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         band=band, score=score, signed=points, money=money, count=count, num=num, pct=pct, day=day, ago=ago,
-        share=share, number=number, sentence=sentence, spoken=spoken, sparkline=sparkline, query=urlencode,
+        share=share, number=number, breakable=breakable, sentence=sentence, spoken=spoken, sparkline=sparkline, query=urlencode,
     )  # fmt: skip
     made.globals.update(static=static, direction=DIRECTION, package=__version__, SHAPES=SHAPES, WORDS=WORDS)
     return made
@@ -102,6 +103,14 @@ def ago(days: int | None) -> str:
         return "today"
     unit = "day" if abs(days) == 1 else "days"
     return f"in {days} {unit}" if days > 0 else f"{-days} {unit} ago"
+
+
+def breakable(text: str | None) -> Markup:
+    """A long word such as an e-mail address, which may go on in the next line before its @ or a dot."""
+    if not text:
+        return Markup(NONE)
+    parts = re.split(r"(?=[@._/-])", text)
+    return Markup("<wbr>").join(parts)
 
 
 def spoken(name: object) -> str:
