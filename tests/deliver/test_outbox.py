@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from retinue.errors import Forbidden, NotFound
+from retinue.store import destinations as places
 from retinue.store import outbox
 from retinue.store.access import OPERATOR, Actor
 from retinue.store.database import Store, open_store
@@ -35,7 +36,7 @@ def ids(claimed) -> list[str]:
 
 
 def standing(store: Store, name: str = "slack"):
-    return next(one for one in outbox.standings(store, OPERATOR) if one.name == name)
+    return next(one for one in places.states(store, OPERATOR) if one.name == name)
 
 
 def test_a_message_shares_the_transaction_of_what_it_is_about(store: Store):
@@ -210,14 +211,14 @@ def test_a_receiver_that_is_gone_is_disabled_at_once_and_a_bad_message_blames_no
 
 def test_a_disabled_destination_is_sent_to_again_once_it_is_enabled(store: Store):
     put(store, "a")
-    outbox.disable(store, OPERATOR, "slack", "moved", now=NOW)
+    places.disable(store, OPERATOR, "slack", "moved", now=NOW)
     assert claim(store) == []
     with pytest.raises(NotFound):
-        outbox.disable(store, OPERATOR, "slack", "again", now=NOW)
-    outbox.enable(store, OPERATOR, "slack", now=NOW)
+        places.disable(store, OPERATOR, "slack", "again", now=NOW)
+    places.enable(store, OPERATOR, "slack", now=NOW)
     assert ids(claim(store)) == ["a"]
     with pytest.raises(NotFound):
-        outbox.enable(store, OPERATOR, "slack", now=NOW)
+        places.enable(store, OPERATOR, "slack", now=NOW)
 
 
 def test_the_dead_are_listed_newest_first_and_replayed_under_their_key(store: Store):
@@ -239,10 +240,10 @@ def test_only_admins_see_and_change_what_is_on_its_way(store: Store):
     csm = Actor("ann", role="csm")
     for refused in (
         lambda: outbox.dead(store, csm),
-        lambda: outbox.standings(store, csm),
+        lambda: places.states(store, csm),
         lambda: outbox.replay(store, csm, "a", now=NOW),
-        lambda: outbox.enable(store, csm, "slack", now=NOW),
-        lambda: outbox.disable(store, csm, "slack", "no", now=NOW),
+        lambda: places.enable(store, csm, "slack", now=NOW),
+        lambda: places.disable(store, csm, "slack", "no", now=NOW),
     ):
         with pytest.raises(Forbidden):
             refused()
@@ -260,7 +261,7 @@ def test_housekeeping_deletes_what_is_old_and_gives_up_what_waited_too_long(stor
             outbox.sent(store, one, now=NOW)
         else:
             outbox.give_back(store, [one])
-    outbox.disable(store, OPERATOR, "slack", "moved", now=NOW)
+    places.disable(store, OPERATOR, "slack", "moved", now=NOW)
     assert outbox.housekeep(store, now=NOW + outbox.WAITS) == 0
     assert outbox.housekeep(store, now=NOW + outbox.WAITS + timedelta(seconds=1)) == 1
     assert [one.id for one in outbox.dead(store, OPERATOR)] == ["waits", "dead"]

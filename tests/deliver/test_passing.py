@@ -16,6 +16,7 @@ from retinue.deliver import Delivered, Message, Pace, deliver_due
 from retinue.deliver.failures import MOST_ATTEMPTS
 from retinue.deliver.passing import LEASE
 from retinue.project.destinations import Destination
+from retinue.store import destinations as places
 from retinue.store import outbox
 from retinue.store.access import OPERATOR
 from retinue.store.database import Store
@@ -60,22 +61,19 @@ class Office:
 
     def days(self, count: float, step: timedelta = timedelta(minutes=10)) -> Delivered:
         """Pass after pass, and all that they did."""
-        whole, end = Delivered(), self.now + timedelta(days=count)
+        passes, end = [], self.now + timedelta(days=count)
         while self.now < end:
-            one = self.deliver()
-            whole.sent += one.sent
-            whole.retried += one.retried
-            whole.dead += one.dead
-            whole.disabled += one.disabled
+            passes.append(self.deliver())
             self.now += step
-        return whole
+        counts = {name: sum(getattr(one, name) for one in passes) for name in ("sent", "retried", "dead")}
+        return Delivered(**counts, disabled=tuple(name for one in passes for name in one.disabled))
 
     def row(self, key: str):
         with self.store.read() as connection:
             return connection.execute(text("SELECT * FROM outbox WHERE id = :id"), {"id": key}).one()
 
     def standing(self, name: str):
-        return next(one for one in outbox.standings(self.store, OPERATOR) if one.name == name)
+        return next(one for one in places.states(self.store, OPERATOR) if one.name == name)
 
 
 def test_what_is_due_is_sent_once_by_the_channel_of_its_destination(store: Store):
@@ -172,7 +170,7 @@ def test_a_destination_that_refuses_all_is_disabled_and_admins_are_told_once(sto
         assert b"the receiver answers 401" in notice.body
         assert office.standing("crm").waiting == 7
         receiver.answers = lambda _request: Answer()
-        outbox.enable(store, OPERATOR, "crm", now=office.now)
+        places.enable(store, OPERATOR, "crm", now=office.now)
         assert office.deliver().sent == 7
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from retinue.deliver import Pace, deliver_due
 from retinue.project.load import load_settings
 from retinue.project.schema import json_schema
+from retinue.store import destinations as places
 from retinue.store import outbox
 from retinue.store.access import OPERATOR
 from retinue.store.database import Store
@@ -111,7 +112,7 @@ destinations:
     said = {
         "the store": "".join(kept),
         "the dead letters": repr(outbox.dead(store, OPERATOR)),
-        "the standings": repr(outbox.standings(store, OPERATOR)),
+        "the standings": repr(places.states(store, OPERATOR)),
         "the log": caplog.text,
         "what was printed": printed.out + printed.err,
         "what was declared": repr(project)
@@ -144,5 +145,5 @@ def test_a_file_that_cannot_be_read_is_named_and_not_shown(tmp_path: Path, store
         pace=Pace(),
         chance=random.Random(1),
     )
-    (standing,) = outbox.standings(store, OPERATOR)
+    (standing,) = places.states(store, OPERATOR)
     assert standing.reason == "the file secret is not there, or cannot be read"

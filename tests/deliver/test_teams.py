@@ -91,7 +91,7 @@ def test_the_oracle_refuses_what_is_no_card(wrong: dict):
 
 def test_what_others_wrote_stands_only_where_there_is_no_markdown():
     evil = "[invoice](https://evil.example) **b** <at>everyone</at>"
-    made = message(subject=evil, what=evil, why=(evil,), do=(evil,), account=evil, recipient=evil)
+    made = message(subject=evil, what=f"{evil}!", why=(evil,), do=(evil,), account=evil, recipient=evil)
     found = card(encoded(made))
     assert sum("evil" in text for text in texts(found)) == 5
     without = {**found, "body": []}

@@ -15,13 +15,16 @@ from retinue.deliver.failures import NotDelivered
 from retinue.project.destinations import Webhook
 from tests.deliver.receivers import LOOPBACK, http_receiver, message, outside
 
-#: The verifier looks at the clock on the wall, so these tests have to.
-NOW = datetime.now(UTC)  # noqa: TID251
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 OTHER = "whsec_" + base64.b64encode(b"f" * 24).decode()
 
 
-def delivered(secret: object = None, *, now: datetime = NOW, environ: dict[str, str] | None = None, **more):
+def delivered(secret: object = None, *, off: float = 0, environ: dict[str, str] | None = None, **more):
+    """What arrives of a message that is sent `off` minutes from now.
+
+    The verifier looks at the clock on the wall, so these tests have to.
+    """
+    now = datetime.now(UTC) + timedelta(minutes=off)  # noqa: TID251
     with http_receiver() as receiver:
         declared = {"url": receiver.url, "secret": secret or {"env": "S"}, "allow_private": LOOPBACK}
         send(
@@ -35,14 +38,15 @@ def test_the_receiver_can_tell_that_it_is_ours_and_takes_it_once_by_its_id():
     request = delivered()
     told = Verifier(SECRET).verify(request.body, request.headers)
     assert request.headers["webhook-id"] == "msg_7"
-    assert request.headers["webhook-timestamp"] == str(int(NOW.timestamp()))
+    age = datetime.now(UTC).timestamp() - int(request.headers["webhook-timestamp"])  # noqa: TID251
+    assert 0 <= age < 300
     assert (told["type"], told["timestamp"]) == ("band", "2026-03-02T09:00:00+00:00")
     assert told["data"]["what"] == "The score went from 62 to 38."
     assert told["data"]["account_id"] == "acme"
 
 
 def test_a_message_has_the_same_body_each_time_and_a_new_time():
-    first, second = delivered(), delivered(now=NOW + timedelta(minutes=4))
+    first, second = delivered(), delivered(off=4)
     assert first.body == second.body
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.headers["webhook-signature"] != second.headers["webhook-signature"]
@@ -92,8 +96,8 @@ def test_another_secret_and_another_time_do_not_open_it():
     request = delivered()
     with pytest.raises(WebhookVerificationError):
         Verifier(OTHER).verify(request.body, request.headers)
-    for off in (timedelta(minutes=-6), timedelta(minutes=6)):
-        request = delivered(now=NOW + off)
+    for off in (-6, 10):
+        request = delivered(off=off)
         with pytest.raises(WebhookVerificationError, match="too"):
             Verifier(SECRET).verify(request.body, request.headers)
 

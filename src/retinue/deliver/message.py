@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,11 @@ class Message:
         """The link, where it is one that a browser follows to a page."""
         return self.link if self.link and self.link.startswith(("https://", "http://")) else None
 
+    @property
+    def more(self) -> str:
+        """What changed, unless the subject says it already."""
+        return "" if self.what.strip() == self.subject.strip() else self.what
+
     def to_dict(self) -> dict[str, Any]:
         return {**dataclasses.asdict(self), "at": self.at.isoformat()}
 
@@ -53,6 +58,13 @@ class Message:
         return Row(
             self.key, destination, self.kind, self.subject, self.to_dict(), due_at or self.at, self.account_id
         )
+
+
+def some(lines: Sequence[str], most: int) -> list[str]:
+    """The first of several lines, and how many more there are."""
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], f"and {len(lines) - most + 1} more"]
 
 
 def one_line(text: str, most: int) -> str:

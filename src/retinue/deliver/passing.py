@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from retinue.deliver import channels
@@ -22,7 +23,7 @@ LEASE = timedelta(minutes=5)
 _BATCH = 20
 
 
-@dataclass
+@dataclass(frozen=True)
 class Delivered:
     """What a pass did: messages sent, to be tried again, given up, and given back untried."""
 
@@ -33,7 +34,7 @@ class Delivered:
     disabled: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
-        return {**vars(self), "disabled": list(self.disabled)}
+        return {**asdict(self), "disabled": list(self.disabled)}
 
 
 def deliver_due(
@@ -52,8 +53,7 @@ def deliver_due(
     `clock` gives aware times, `worker` is a name that no other has. What `stop` or an exception leaves
     untried is given back at once. Raises StoreError; what a receiver does raises nothing.
     """
-    told = Delivered()
-    one = _Pass(store, destinations, clock, outside, pace, chance, told)
+    one = _Pass(store, destinations, clock, outside, pace, chance)
     while not stop():
         now = clock()
         shares = {name: pace.left(name, to.per_minute, now) for name, to in destinations.items()}
@@ -61,7 +61,7 @@ def deliver_due(
         if not claimed:
             break
         one.batch(claimed, stop)
-    return told
+    return Delivered(**one.counts, disabled=tuple(one.disabled))
 
 
 @dataclass
@@ -72,7 +72,8 @@ class _Pass:
     outside: Outside
     pace: Pace
     chance: random.Random
-    told: Delivered
+    counts: Counter[str] = field(default_factory=Counter)
+    disabled: list[str] = field(default_factory=list)
 
     def batch(self, claimed: list[Claimed], stop: Callable[[], bool]) -> None:
         """Try each in order. A destination that failed as a whole gets no more of them."""
@@ -89,7 +90,7 @@ class _Pass:
                 elif not self.one(one):
                     away.add(one.destination)
         finally:
-            self.told.given_back += len(back) + len(untried)
+            self.counts["given_back"] += len(back) + len(untried)
             outbox.give_back(self.store, [*back, *untried])
 
     def one(self, claimed: Claimed) -> bool:
@@ -112,7 +113,7 @@ class _Pass:
             outbox.retry(self.store, claimed, "the worker was ended meanwhile", at=self.clock())
             raise
         outbox.sent(self.store, claimed, now=self.clock(), note=note)
-        self.told.sent += 1
+        self.counts["sent"] += 1
         return True
 
     def _send(self, claimed: Claimed) -> str | None:
@@ -133,7 +134,7 @@ class _Pass:
     def _failed(self, claimed: Claimed, failure: NotDelivered) -> bool:
         now = self.clock()
         if claimed.attempts >= failure.final_after:
-            self.told.dead += 1
+            self.counts["dead"] += 1
             told = self._notices(claimed.destination, failure.message, now)
             disabled = outbox.bury(
                 self.store,
@@ -145,9 +146,9 @@ class _Pass:
                 tell=told,
             )
             if disabled:
-                self.told.disabled += (claimed.destination,)
+                self.disabled.append(claimed.destination)
             return not disabled
-        self.told.retried += 1
+        self.counts["retried"] += 1
         asked = failure.asked or timedelta(0)
         at = now + max(asked, wait(claimed.attempts, self.chance))
 

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
-from retinue.deliver.message import Message, cut, one_line
+from retinue.deliver.message import Message, cut, one_line, some
 
-_TEXT, _LINE, _LINES = 5000, 500, 20
+_TEXT, _LINE, _LINES = 5000, 500, 50
 
 
 def as_text(message: Message) -> str:
@@ -27,8 +27,9 @@ def _parts(message: Message) -> dict[str, object]:
         "account": one_line(message.account or "", _LINE),
         "recipient": one_line(message.recipient or "", _LINE),
         "what": cut(message.what, _TEXT),
-        "why": [one_line(line, _LINE) for line in message.why[:_LINES]],
-        "do": [one_line(line, _LINE) for line in message.do[:_LINES]],
+        "more": cut(message.more, _TEXT),
+        "why": [one_line(line, _LINE) for line in some(message.why, _LINES)],
+        "do": [one_line(line, _LINE) for line in some(message.do, _LINES)],
         "link": one_line(message.web_link or "", 2000),
     }
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from retinue.errors import NotFound
@@ -33,9 +33,11 @@ GIVE_UP_AFTER = 5
 KEPT, KEPT_DEAD = timedelta(days=30), timedelta(days=180)
 #: How long messages wait for a destination that is disabled. An older one would only mislead.
 WAITS = timedelta(days=7)
-_ERROR = 500
+#: Characters of an error that are kept.
+ERROR = 500
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_OPEN = and_(outbox.c.sent_at.is_(None), outbox.c.dead_at.is_(None))
+#: What is neither sent nor given up.
+OPEN = and_(outbox.c.sent_at.is_(None), outbox.c.dead_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +82,6 @@ class Dead:
     last_error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a destination is doing. Times are UTC without a zone; `waiting` and `dead` count messages."""
-
-    name: str
-    waiting: int
-    dead: int
-    sent: int
-    failures: int
-    rests_until: datetime | None
-    disabled_at: datetime | None
-    reason: str | None
-
-
 def key(*parts: object) -> str:
     """An idempotency key of what makes a message the one that it is: its alert and destination, say."""
     text = json.dumps([str(part) for part in parts])
@@ -114,12 +102,8 @@ def enqueue(connection: Connection, rows: Iterable[Row], *, now: datetime) -> in
     if not values:
         return 0
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    added = 0
-    for start in range(0, len(values), 500):
-        statement = dialect.insert(outbox).values(values[start : start + 500])
-        done = statement.on_conflict_do_nothing(index_elements=["id"]).returning(outbox.c.id)
-        added += len(connection.execute(done).all())
-    return added
+    statement = dialect.insert(outbox).on_conflict_do_nothing(index_elements=["id"])
+    return len(connection.execute(statement.returning(outbox.c.id), values).all())
 
 
 def claim(
@@ -137,7 +121,7 @@ def claim(
     """
     moment = utc(now)
     free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= moment)
-    due = and_(_OPEN, outbox.c.due_at <= moment, free)
+    due = and_(OPEN, outbox.c.due_at <= moment, free)
     away = select(destinations.c.name).where(
         or_(destinations.c.disabled_at.is_not(None), destinations.c.rests_until > moment)
     )
@@ -205,7 +189,7 @@ def sent(store: Store, claimed: Claimed, *, now: datetime, note: str | None = No
             .values(
                 sent_at=utc(now),
                 dead_at=None,
-                last_error=note and note[:_ERROR],
+                last_error=note and note[:ERROR],
                 claimed_by=None,
                 claimed_until=None,
             )
@@ -232,9 +216,9 @@ def retry(
     in a row. False where somebody else has it by now, and decides.
     """
     with store.write() as connection:
-        done = _give(connection, claimed, due_at=utc(at), last_error=error[:_ERROR])
+        done = _give(connection, claimed, due_at=utc(at), last_error=error[:ERROR])
         if done and rest is not None:
-            _known(connection, claimed.destination)
+            known_destination(connection, claimed.destination)
             here = destinations.c.name == claimed.destination
             stumbles = connection.execute(
                 update(destinations)
@@ -245,7 +229,7 @@ def retry(
             connection.execute(
                 update(destinations)
                 .where(here, destinations.c.disabled_at.is_(None))
-                .values(rests_until=utc(rest(stumbles)), reason=error[:_ERROR])
+                .values(rests_until=utc(rest(stumbles)), reason=error[:ERROR])
             )
     return done
 
@@ -266,9 +250,9 @@ def bury(
     disabled, and `tell` is put in the outbox with it, once.
     """
     with store.write() as connection:
-        if not _give(connection, claimed, dead_at=utc(now), last_error=error[:_ERROR]) or not counts:
+        if not _give(connection, claimed, dead_at=utc(now), last_error=error[:ERROR]) or not counts:
             return False
-        _known(connection, claimed.destination)
+        known_destination(connection, claimed.destination)
         here = destinations.c.name == claimed.destination
         failures = connection.execute(
             update(destinations)
@@ -281,11 +265,11 @@ def bury(
         disabled = connection.execute(
             update(destinations)
             .where(here, destinations.c.disabled_at.is_(None))
-            .values(disabled_at=utc(now), reason=error[:_ERROR])
+            .values(disabled_at=utc(now), reason=error[:ERROR])
         )
         if disabled.rowcount != 1:
             return False
-        after = {"reason": error[:_ERROR], "failures": failures}
+        after = {"reason": error[:ERROR], "failures": failures}
         write_audit(connection, "delivery", "disable destination", claimed.destination, now, None, after)
         enqueue(connection, tell, now=now)
     return True
@@ -333,65 +317,6 @@ def replay(store: Store, actor: Actor, id_: str, *, now: datetime) -> None:
         write_audit(connection, actor.name, "replay message", id_, now, None, None)
 
 
-def standings(store: Store, actor: Actor, declared: Collection[str] = ()) -> list[Standing]:
-    """How each destination that is declared, or has messages, is doing; by name. For admins."""
-    require(actor, "manage")
-    counts = [
-        func.count().filter(_OPEN).label("waiting"),
-        func.count().filter(outbox.c.dead_at.is_not(None)).label("dead"),
-        func.count().filter(outbox.c.sent_at.is_not(None)).label("sent"),
-    ]
-    with store.read() as connection:
-        messages = {
-            row.destination: (row.waiting, row.dead, row.sent)
-            for row in connection.execute(
-                select(outbox.c.destination, *counts).group_by(outbox.c.destination)
-            )
-        }
-        states = {row.name: row for row in connection.execute(select(destinations))}
-    found = []
-    for name in sorted({*messages, *states, *declared}):
-        state = states.get(name)
-        about = (
-            (state.failures, state.rests_until, state.disabled_at, state.reason)
-            if state
-            else (0, None, None, None)
-        )
-        found.append(Standing(name, *messages.get(name, (0, 0, 0)), *about))
-    return found
-
-
-def disable(store: Store, actor: Actor, name: str, reason: str, *, now: datetime) -> None:
-    """Send nothing more to a destination; its messages wait. Raises NotFound where it is so already."""
-    require(actor, "manage")
-    with store.write() as connection:
-        _known(connection, name)
-        done = connection.execute(
-            update(destinations)
-            .where(destinations.c.name == name, destinations.c.disabled_at.is_(None))
-            .values(disabled_at=utc(now), reason=reason[:_ERROR])
-        )
-        if done.rowcount != 1:
-            raise NotFound(f"the destination {name} is disabled already")
-        write_audit(
-            connection, actor.name, "disable destination", name, now, None, {"reason": reason[:_ERROR]}
-        )
-
-
-def enable(store: Store, actor: Actor, name: str, *, now: datetime) -> None:
-    """Send to a destination again. Raises NotFound where it is not disabled."""
-    require(actor, "manage")
-    with store.write() as connection:
-        done = connection.execute(
-            update(destinations)
-            .where(destinations.c.name == name, destinations.c.disabled_at.is_not(None))
-            .values(disabled_at=None, reason=None, failures=0, stumbles=0, rests_until=None)
-        )
-        if done.rowcount != 1:
-            raise NotFound(f"no destination {name} is disabled", hint="see the standing of destinations")
-        write_audit(connection, actor.name, "enable destination", name, now, None, None)
-
-
 def housekeep(store: Store, *, now: datetime) -> int:
     """Delete what was sent or given up long ago, give up what waits for a disabled destination.
 
@@ -402,7 +327,7 @@ def housekeep(store: Store, *, now: datetime) -> int:
     with store.write() as connection:
         given_up = connection.execute(
             update(outbox)
-            .where(_OPEN, outbox.c.destination.in_(disabled), outbox.c.created_at < moment - WAITS)
+            .where(OPEN, outbox.c.destination.in_(disabled), outbox.c.created_at < moment - WAITS)
             .values(dead_at=moment, last_error="its destination was disabled for too long")
         )
         gone = connection.execute(
@@ -443,7 +368,7 @@ def _give(
         update(outbox)
         .where(
             outbox.c.id == claimed.id,
-            _OPEN,
+            OPEN,
             outbox.c.claimed_by == claimed.worker,
             outbox.c.attempts == claimed.attempts,
         )
@@ -452,7 +377,8 @@ def _give(
     return done.rowcount == 1
 
 
-def _known(connection: Connection, name: str) -> None:
+def known_destination(connection: Connection, name: str) -> None:
+    """Make sure that there is a row of a destination."""
     here = select(destinations.c.name).where(destinations.c.name == name)
     if connection.execute(here).first() is None:
         connection.execute(insert(destinations).values(name=name, failures=0, stumbles=0))

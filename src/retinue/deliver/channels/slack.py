@@ -8,12 +8,12 @@ idempotency key: where an answer is lost, the message may be there twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from retinue.deliver.message import Message, cut, one_line
+from retinue.deliver.message import Message, cut, one_line, some
 from retinue.deliver.outside import Outside
 from retinue.deliver.post import post_json
 from retinue.project.destinations import Slack
@@ -21,7 +21,7 @@ from retinue.project.destinations import Slack
 #: Characters of a section's text, after escaping.
 SECTION = 3000
 _FALLBACK = 300
-_LINES = 10
+_LINES, _EACH = 30, 10
 
 
 def send(channel: Slack, message: Message, outside: Outside, now: datetime) -> None:
@@ -34,11 +34,8 @@ def payload(message: Message) -> dict[str, Any]:
     head = f"*{_bold(message.subject)}*"
     if message.account:
         head += f"\n{_plain(one_line(message.account, 150))}"
-    parts = [head, escaped(message.what, SECTION)]
-    if message.why:
-        parts.append(_listed("Why", message.why))
-    if message.do:
-        parts.append(_listed("What to do", message.do))
+    parts = [head, escaped(message.more, SECTION)]
+    parts += _listed("Why", message.why) + _listed("What to do", message.do)
     if message.web_link:
         # Unreserved, reserved and escaped characters of a URL, but none that ends Slack's link.
         parts.append(f"<{_plain(quote(message.web_link, safe=_IN_URLS))}|Open in Retinue>")
@@ -74,10 +71,11 @@ def _bold(text: str) -> str:
     return escaped(one_line(text, 150).replace("*", "\u2217"), 1000)
 
 
-def _listed(title: str, lines: Iterable[str]) -> str:
-    told = [f"*{title}*"]
-    told += [f"• {escaped(one_line(line, 250), 260)}" for line in list(lines)[:_LINES]]
-    return "\n".join(told)
+def _listed(title: str, lines: Sequence[str]) -> list[str]:
+    """Sections that each have room for their lines."""
+    told = [f"• {escaped(one_line(line, 250), 260)}" for line in some(lines, _LINES)]
+    several = ["\n".join(told[start : start + _EACH]) for start in range(0, len(told), _EACH)]
+    return [f"*{title}*\n{several[0]}", *several[1:]] if several else []
 
 
 def _section(text: str) -> dict[str, Any]:

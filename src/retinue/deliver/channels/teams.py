@@ -10,7 +10,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from retinue.deliver.message import Message, cut, one_line
+from retinue.deliver.message import Message, cut, one_line, some
 from retinue.deliver.outside import Outside
 from retinue.deliver.post import post_json
 from retinue.project.destinations import Teams
@@ -18,7 +18,7 @@ from retinue.project.destinations import Teams
 #: Bytes of a message.
 MOST = 28 * 1024
 #: Characters of what changed, lines of a list, and characters of each: as much as there is room for.
-_FORMS = ((2000, 10, 250), (1000, 5, 150), (300, 3, 100))
+_FORMS = ((2000, 30, 250), (1000, 15, 150), (300, 3, 100))
 
 
 def send(channel: Teams, message: Message, outside: Outside, now: datetime) -> None:
@@ -40,11 +40,11 @@ def payload(message: Message, most: int, lines: int, line: int) -> dict[str, Any
     about = " · ".join(one_line(text, 150) for text in (message.account, message.recipient) if text)
     if about:
         body.append(_runs(about, isSubtle=True))
-    body += [_runs(told) for told in cut(message.what, most).split("\n") if told.strip()][:lines]
+    body += [_runs(told) for told in cut(message.more, most).split("\n") if told.strip()][:lines]
     for title, several in (("Why", message.why), ("What to do", message.do)):
         if several:
             body.append(_runs(title, weight="Bolder"))
-            body += [_runs(f"• {one_line(told, line)}") for told in several[:lines]]
+            body += [_runs(f"• {one_line(told, line)}") for told in some(several, lines)]
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
