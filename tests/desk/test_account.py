@@ -40,7 +40,8 @@ def test_the_parts_of_a_change_between_any_two_dates_sum_to_it(studied: Workspac
     for number in range(0, ACCOUNTS, 5):
         days = [one.day for one in past(studied, named(number)) if one.score is not None]
         scores = {one.day: one.score for one in past(studied, named(number))}
-        for since, until in [(days[0], days[-1]), (days[1], days[-2]), (days[-2], days[-1])] if days else []:
+        spans = [(days[0], days[-1]), (days[1], days[-2]), (days[-2], days[-1])] if len(days) > 1 else []
+        for since, until in [(start, end) for start, end in spans if start < end]:
             change = shown(studied, number, since=since, as_of=until).explanation.change
             assert change is not None
             assert (change.since, change.until) == (since, until)
@@ -168,7 +169,7 @@ def test_the_timeline_of_an_account_is_that_which_is_published(studied: Workspac
         wanted = published.table("timeline", account=f"zq{number:02}-id").to_pylist()
         assert happenings(published, f"zq{number:02}-id") == wanted
         several += len(wanted) > 1
-    assert several > 3 and happenings(published, "") == []
+    assert several > 1 and happenings(published, "") == []
 
 
 def test_events_come_newest_first_and_pages_show_each_once(studied: Workspace) -> None:
@@ -203,7 +204,9 @@ def walked(found: list[Event], kind: str | None, limit: int) -> Iterator[Event]:
         before = told.before
 
 
-@pytest.mark.parametrize("place", ["", "x", "1", "-1-0", "1-", "1-0-0", "\u0663-\u0661", "9" * 30 + "-0", "1.5-0"])
+@pytest.mark.parametrize(
+    "place", ["", "x", "1", "-1-0", "1-", "1-0-0", "\u0663-\u0661", "9" * 30 + "-0", "1.5-0"]
+)
 def test_a_place_that_is_none_is_refused(place: str) -> None:
     with pytest.raises(StoreError):
         page([], before=place)

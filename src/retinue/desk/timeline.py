@@ -94,7 +94,8 @@ def page(
     counted = Counter(event.kind for event in found)
     wanted = [(n, event) for n, event in _placed(found) if kind is None or event.kind == kind]
     if before is not None:
-        wanted = [(place, event) for place, event in wanted if place > _place(before)]
+        start = _place(before)
+        wanted = [(place, event) for place, event in wanted if place > start]
     shown_here = wanted[:limit]
     more = len(wanted) > limit
     last = shown_here[-1][0] if more else None
