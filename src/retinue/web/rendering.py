@@ -40,7 +40,8 @@ def environment() -> Environment:
     )
     made.filters.update(
         band=band, score=score, signed=points, money=money, count=count, num=num, pct=pct, day=day, ago=ago,
-        share=share, number=number, breakable=breakable, sentence=sentence, spoken=spoken, sparkline=sparkline, query=urlencode,
+        share=share, number=number, sentence=sentence, spoken=spoken, breakable=breakable,
+        sparkline=sparkline, query=urlencode,
     )  # fmt: skip
     made.globals.update(static=static, direction=DIRECTION, package=__version__, SHAPES=SHAPES, WORDS=WORDS)
     return made
@@ -107,10 +108,7 @@ def ago(days: int | None) -> str:
 
 def breakable(text: str | None) -> Markup:
     """A long word such as an e-mail address, which may go on in the next line before its @ or a dot."""
-    if not text:
-        return Markup(NONE)
-    parts = re.split(r"(?=[@._/-])", text)
-    return Markup("<wbr>").join(parts)
+    return Markup("<wbr>").join(re.split(r"(?=[@._/-])", text or NONE))
 
 
 def spoken(name: object) -> str:
