@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -15,10 +13,9 @@ from retinue.signin.provider import Provider, Settings
 from retinue.store.access import OPERATOR
 from retinue.store.people import change_person, find_person
 from retinue.store.sessions import begin_session, session
-from retinue.workspace import open_workspace
+from retinue.workspace import Workspace
 from tests.access.elsewhere import RETURN, SECRET, signed_in
 from tests.access.hands import let_in
-from tests.web.company import company, texts
 from tests.web.house import Browser, House, furnish
 
 HERE = RETURN.removesuffix("/sign-in/return")
@@ -29,13 +26,10 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def house(tmp_path: Path, issuer: str) -> Iterator[House]:
-    company([texts(0)]).write(tmp_path / "acme")
-    workspace = open_workspace(tmp_path / "acme", {})
+def house(workspace: Workspace, issuer: str) -> House:
     let_in(workspace.store, "ann", issuer=issuer)
     provider = Provider(Settings(issuer, "retinue", SECRET, name="Example"))
-    yield furnish(workspace).served(address=HERE, provider=provider, clock=now)
-    workspace.store.close()
+    return furnish(workspace).served(address=HERE, provider=provider, clock=now)
 
 
 def who(house: House, browser: Browser) -> str | None:

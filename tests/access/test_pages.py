@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinue.signin.passwords import hashed
+from retinue.signin import passwords
 from retinue.store.access import OPERATOR
 from retinue.store.attempts import FREE, keys_for, try_now
 from retinue.store.audit_log import audit_log
@@ -23,30 +23,31 @@ from retinue.store.sessions import begin_session, session
 from retinue.web.pages.me import browser
 from retinue.web.pages.signin import safe_next
 from retinue.web.site import Site
-from retinue.workspace import open_workspace
-from tests.web.company import NOW, company, texts
+from retinue.workspace import Workspace
+from tests.web.company import NOW
 from tests.web.house import Browser, House, furnish, masked
 
 GOOD = "tin piano under fog"
 BETTER = "glass moor winter lamp"
 
 
-@pytest.fixture(scope="session")
-def kept() -> str:
-    return hashed(GOOD)
+@pytest.fixture(scope="module", autouse=True)
+def kept() -> Iterator[str]:
+    """How the password is kept; here hashing takes no time, which it does on purpose elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(passwords, "_NOBODYS", passwords.hashed("nobody's"))
+        yield passwords.hashed(GOOD)
 
 
 @pytest.fixture
-def house(tmp_path: Path, kept: str) -> Iterator[House]:
+def house(workspace: Workspace, kept: str) -> House:
     """Nothing is scored here; the owner has a password."""
-    company([texts(0)]).write(tmp_path / "acme")
-    workspace = open_workspace(tmp_path / "acme", {})
     made = furnish(workspace)
     owner = made.people["owner"]
     set_password(workspace.store, OPERATOR, owner, kept, now=NOW)
     made.tokens["owner"] = begin_session(workspace.store, owner, agent="tests", now=NOW)
-    yield made
-    workspace.store.close()
+    return made
 
 
 def enter(browser: Browser, **told: str) -> Any:
@@ -151,12 +152,9 @@ def test_where_passwords_are_switched_off_none_signs_in(house: House):
     assert enter(other.browser()).status_code == 403
 
 
-def test_where_nobody_was_let_in_the_page_says_how_to_begin(tmp_path: Path):
-    company([texts(0)]).write(tmp_path / "acme")
-    workspace = open_workspace(tmp_path / "acme", {})
+def test_where_nobody_was_let_in_the_page_says_how_to_begin(workspace: Workspace):
     house = House(Site(workspace, lambda: NOW), {}, {})
     assert "retinue people add" in text(house.browser().get("/sign-in"))
-    workspace.store.close()
 
 
 @pytest.mark.parametrize(
