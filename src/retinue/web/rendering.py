@@ -107,8 +107,8 @@ def ago(days: int | None) -> str:
 
 
 def breakable(text: str | None) -> Markup:
-    """A long word such as an e-mail address, which may go on in the next line before its @ or a dot."""
-    return Markup("<wbr>").join(re.split(r"(?=[@._/-])", text or NONE))
+    """A name that may be an e-mail address, which may go on in the next line before its @."""
+    return Markup("<wbr>").join(re.split("(?=@)", text or NONE))
 
 
 def spoken(name: object) -> str:
