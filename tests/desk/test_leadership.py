@@ -16,7 +16,7 @@ from retinue.desk.leadership import AHEAD, Leadership, leadership
 from retinue.desk.losses import ensure_losses
 from retinue.desk.plain import plain, rebuilt
 from retinue.desk.scorecards import keep_plan, may_plan, planned, scorecard, scorecards
-from retinue.desk.trust import Trust, keep_trial, start_trial, trust
+from retinue.desk.trust import Trust, keep_trial, keep_up, start_trial, trust
 from retinue.errors import Forbidden, NotFound
 from retinue.insight.validation.report import Report
 from retinue.report import leadership as report
@@ -191,6 +191,15 @@ def test_a_trial_is_made_in_a_process_of_its_own(own_company: Workspace, tried: 
     found = trusted(own_company).trial
     assert found is not None
     assert found.report.to_dict() == tried.report.to_dict()
+
+
+def test_a_server_has_what_pages_need_made_once_for_a_run(own_company: Workspace) -> None:
+    keep_up(own_company, now=NOW)
+    assert background.wait(120)
+    found = trusted(own_company)
+    assert found.trial is not None and not found.stale and week(own_company).losses_read
+    keep_up(own_company, now=NOW)
+    assert background.wait(0.0)
 
 
 def test_a_process_that_fails_says_why(own_company: Workspace) -> None:

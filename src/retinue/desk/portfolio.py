@@ -208,7 +208,7 @@ def _made(workspace: Workspace, actor: Actor, run: RunInfo, asked: tuple[Any, ..
         compared=(),
         movement=movement(first, last, by, weight),
         starts=starts(seen, by),
-        causes=causes(workspace.project, source, first, last),
+        causes=_shared(_Key((run.run_id, _scope(actor), since, until), (workspace, actor, run))),
         losses=None,  # type: ignore[arg-type]  # what people record counts at once: filled in each time
     )
 
@@ -342,6 +342,14 @@ class _Key:
             and self.made_from[0].project.home == other.made_from[0].project.home
             and self.made_from[0].store.engine is other.made_from[0].store.engine
         )
+
+
+@lru_cache(maxsize=16)
+def _shared(key: _Key) -> Causes:
+    """What is shared does not depend on how accounts are grouped."""
+    workspace, actor, run = key.made_from
+    first, last = (frame(workspace, actor, run, day) for day in key.on[2:])
+    return causes(workspace.project, published(workspace, run), first, last)
 
 
 @lru_cache(maxsize=64)

@@ -20,13 +20,14 @@ import pyarrow.compute as pc
 
 from retinue.desk import background, losses
 from retinue.desk.plain import plain, rebuilt
+from retinue.desk.portfolio import PortfolioAsk, portfolio
 from retinue.desk.steady import steady
 from retinue.errors import Forbidden
 from retinue.insight.validation.report import Report
 from retinue.insight.validation.sampling import Estimate
 from retinue.run.layers import floats_of
 from retinue.run.validate import Validated
-from retinue.store.access import Actor, require
+from retinue.store.access import OPERATOR, Actor, require
 from retinue.store.current import RunInfo, seen_ids
 from retinue.store.manifest import read_manifest
 from retinue.store.snapshots import Published
@@ -144,7 +145,7 @@ def start_trial(workspace: Workspace, actor: Actor, *, now: datetime) -> bool:
 
 
 def keep_up(workspace: Workspace, *, now: datetime) -> None:
-    """Have whatever pages show of the current run and is not there yet made in the background.
+    """Have whatever pages show of the current run and is not there yet made, long work in the background.
 
     A server calls it after a new run; what failed for a run is not tried again for it.
     """
@@ -154,6 +155,8 @@ def keep_up(workspace: Workspace, *, now: datetime) -> None:
         found, going = trial(workspace, run), background.work(workspace.project.home, TRIAL)
         if (found is None or found.run_id != run.run_id) and (going is None or going.about != run.run_id):
             _start(workspace, run, now)
+        # Whoever opens the portfolio first would wait for it.
+        portfolio(workspace, OPERATOR, PortfolioAsk())
 
     steady(workspace, needed)
 
