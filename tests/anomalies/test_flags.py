@@ -109,14 +109,14 @@ def test_in_a_holiday_week_less_than_a_twentieth_is_flagged() -> None:
 
 @pytest.mark.parametrize("rule", [log_mad, own_mean])
 def test_rules_of_thumb_fail_the_same_bounds(rule: Callable[[Array], Array]) -> None:
-    """Otherwise the bounds would be too easy: half to nine tenths of what these flag is as usual."""
+    """Otherwise the bounds would be too easy: a third to nine tenths of what these flag is as usual."""
     normal, closed = (
         np.mean([false_share(rule(judged(seed, c)[0].counts), judged(seed, c)[0].fell) for seed in FEW])
         for c in (False, True)
     )
     assert min(normal, closed) > 0.15
     assert closed > 0.6
-    assert np.mean([rule(history(seed, closed=False).unchanged).sum() for seed in FEW]) > 10
+    assert np.mean([rule(history(seed, closed=False).unchanged).sum() for seed in FEW]) > 5
     assert np.mean([rule(history(seed, closed=True).unchanged).mean() for seed in FEW]) > 0.05
 
 
