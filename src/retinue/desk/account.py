@@ -31,8 +31,8 @@ from retinue.store.record import Entry, record, standing
 from retinue.store.work import Task, tasks_of
 from retinue.workspace import Workspace
 
-#: Children that are shown.
-CHILDREN = 50
+#: Children that are shown, those that need attention most, and those that are looked at for it.
+CHILDREN, FAMILY = 50, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +177,12 @@ def _account(
     days = [one.day for one in before]
     day = days[max(0, bisect_right(days, as_of) - 1)] if as_of is not None else days[-1]
     explanation, trouble = _explained(workspace, actor, account_id, day, since)
+    assert run.last_as_of is not None  # a run has a date, or it is not published
+    family = _family(PublishedDay(workspace, run.run_id, run.last_as_of)).get(account_id, ())[:FAMILY]
     parent = explanation.attributes.get("parent")
-    relatives = standing(workspace.store, actor, [str(parent)]) if parent is not None else []
-    if not relatives:
+    wanted = [*family, *([str(parent)] if parent is not None else [])]
+    relatives = {row.account_id: row for row in standing(workspace.store, actor, wanted)} if wanted else {}
+    if str(parent) not in relatives:
         # Whose parent it is may be out of sight.
         explanation = dataclasses.replace(explanation, attributes={**explanation.attributes, "parent": None})
         if row is not None and row.attributes:
@@ -187,9 +190,8 @@ def _account(
     attributes = explanation.attributes
     said = record(workspace.store, actor, account_id)
     happened = all_events(workspace, actor, account_id, said)
-    assert run.last_as_of is not None  # a run has a date, or it is not published
-    family = _family(PublishedDay(workspace, run.run_id, run.last_as_of))
-    children = standing(workspace.store, actor, family.get(account_id, ())[:CHILDREN])
+    children = [relatives[child] for child in family if child in relatives]
+    children.sort(key=lambda child: -(child.attention or 0.0))
     tenure, segment = attributes.get("tenure_days"), attributes.get("segment")
     scored = explanation.score is not None
     return AccountPage(
@@ -201,8 +203,8 @@ def _account(
         peers=peers(workspace, day, explanation.score or 0.0, segment=segment, tenure_days=tenure)
         if scored
         else None,
-        parent=relatives[0] if relatives else None,
-        children=tuple(sorted(children, key=lambda child: -(child.attention or 0.0))),
+        parent=relatives.get(str(parent)),
+        children=tuple(children[:CHILDREN]),
         tasks=tuple(tasks_of(workspace.store, actor, account_id=account_id)),
         in_force=_in_force(workspace, said, now),
         timeline=page(happened),
