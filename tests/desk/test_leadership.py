@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +32,7 @@ from tests.desk.trading import FIRST, LAST, SOME, rows_of, run_of, trading, visi
 from tests.run.company import score
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
+NEXT = LAST + timedelta(days=1)
 EVERYBODY = (OPERATOR, *SOME)
 
 
@@ -36,6 +40,28 @@ EVERYBODY = (OPERATOR, *SOME)
 def tried(company: Workspace) -> Validated:
     """A trial of the company; that of a copy is the same."""
     return validate(company, now=NOW)
+
+
+@pytest.fixture(scope="module")
+def next_day(
+    _trading: Path, tried: Validated, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Workspace, str]]:
+    """A copy with a trial, a changed scorecard and an override, and then a run of the next day; the account
+    that is overridden."""
+    root = Path(shutil.copytree(_trading, tmp_path_factory.mktemp("next") / "trading"))
+    company = open_workspace(root, {})
+    assert trusted(company).trial is None and week(company).verdict is None
+    keep_trial(company, run_of(company), tried)
+    assert not trusted(company).stale
+    name = next(row["account_id"] for row in rows(company, SOME[0], LAST) if row["effective"] is not None)
+    told = {"reason": "they merge", "owner": "Ann", "starts_on": NEXT}
+    add_override(company.store, name, "set", 3.0, by=OPERATOR, now=NOW, **told)
+    company.store.close()
+    trading().with_card(0, min_coverage=0.25).write(root)
+    score(root, NEXT)
+    later = open_workspace(root, {})
+    yield later, name
+    later.store.close()
 
 
 def week(company: Workspace, actor: Actor = OPERATOR) -> Leadership:
@@ -128,20 +154,28 @@ def trusted(company: Workspace, actor: Actor = OPERATOR, *, recorded: bool = Tru
     return trust(company, actor, now=NOW, recorded=recorded)
 
 
-def test_a_trial_is_kept_for_its_run_and_is_stale_after_the_next(
-    own_company: Workspace, tried: Validated
+def test_a_trial_comes_back_as_it_was_and_is_stale_after_the_next_run(
+    next_day: tuple[Workspace, str], tried: Validated
 ) -> None:
-    assert trusted(own_company).trial is None and week(own_company).verdict is None
-    keep_trial(own_company, run_of(own_company), tried)
-    found = trusted(own_company)
-    assert found.trial is not None and not found.stale
+    company, _ = next_day
+    found, verdict = trusted(company), week(company).verdict
+    assert found.trial is not None and found.stale
     assert found.trial.report.to_dict() == tried.report.to_dict()
-    verdict = week(own_company).verdict
-    assert verdict is not None and verdict.name == tried.report.verdict and not verdict.stale
-    score(own_company.project.root, LAST + timedelta(days=1))
-    assert trusted(own_company).stale
-    later = week(own_company).verdict
-    assert later is not None and later.stale
+    assert verdict is not None and verdict.name == tried.report.verdict and verdict.stale
+
+
+def test_the_layers_differ_by_what_people_override(
+    company: Workspace, next_day: tuple[Workspace, str]
+) -> None:
+    assert trusted(company).judgement.overridden == 0
+    later, name = next_day
+    found = trusted(later).judgement
+    there = [row for row in rows_of(later, "snapshots", NEXT).values() if row["effective"] is not None]
+    assert (found.accounts, found.overridden) == (len(there), 1)
+    for layer in ("computed", "published", "effective"):
+        assert getattr(found, layer) == pytest.approx(math.fsum(row[layer] for row in there) / len(there))
+    assert trusted(later, SOME[0]).judgement.overridden == (name in visible_to(later, SOME[0]))
+    assert trusted(later, SOME[3]).judgement.accounts == 0
 
 
 def test_a_trial_that_another_version_kept_is_none(own_company: Workspace) -> None:
@@ -158,18 +192,6 @@ def test_amounts_of_the_trial_are_for_who_sees_every_account(
     assert all_of_it.report.amounts and some.report.amounts == () and some.report.reasons == ()
 
 
-def test_the_layers_differ_by_what_people_override(own_company: Workspace) -> None:
-    before = trusted(own_company).judgement
-    assert before.overridden == 0
-    name = next(row["account_id"] for row in rows(own_company, SOME[0], LAST) if row["effective"] is not None)
-    told = {"reason": "they merge", "owner": "Ann", "starts_on": LAST + timedelta(days=1)}
-    add_override(own_company.store, name, "set", 3.0, by=OPERATOR, now=NOW, **told)
-    score(own_company.project.root, LAST + timedelta(days=1))
-    assert trusted(own_company).judgement.overridden == 1
-    assert trusted(own_company, SOME[0]).judgement.overridden == 1
-    assert trusted(own_company, SOME[3]).judgement.accounts == 0
-
-
 def test_use_is_left_out_where_it_is_not_recorded(company: Workspace) -> None:
     assert trusted(company, recorded=False).adoption is None
     assert leadership(company, OPERATOR, now=NOW, recorded=False).responses is None
@@ -182,22 +204,16 @@ def test_only_who_sees_all_accounts_and_may_act_starts_a_trial(company: Workspac
             start_trial(company, actor, now=NOW)
 
 
-def test_a_trial_is_made_in_a_process_of_its_own(own_company: Workspace, tried: Validated) -> None:
-    assert start_trial(own_company, OPERATOR, now=NOW)
+def test_a_server_has_what_pages_need_made_once_for_a_run(own_company: Workspace, tried: Validated) -> None:
+    keep_up(own_company, now=NOW)
+    # One of a kind goes on at a time.
     assert not start_trial(own_company, OPERATOR, now=NOW)
     assert background.wait(120)
     work = background.work(own_company.project.home, "trial")
     assert work is not None and work.done and work.error is None
-    found = trusted(own_company).trial
-    assert found is not None
-    assert found.report.to_dict() == tried.report.to_dict()
-
-
-def test_a_server_has_what_pages_need_made_once_for_a_run(own_company: Workspace) -> None:
-    keep_up(own_company, now=NOW)
-    assert background.wait(120)
     found = trusted(own_company)
     assert found.trial is not None and not found.stale and week(own_company).losses_read
+    assert found.trial.report.to_dict() == tried.report.to_dict()
     keep_up(own_company, now=NOW)
     assert background.wait(0.0)
 
@@ -227,21 +243,12 @@ def test_a_scorecard_is_told_with_shares_that_make_the_whole(company: Workspace)
         scorecard(company, OPERATOR, "no such")
 
 
-def test_each_version_says_how_it_differs(own_company: Workspace) -> None:
-    root = own_company.project.root
-    changed = trading().with_card(0, min_coverage=0.25)
-    (root / "scorecards").rename(root / "old")
-    changed.write(root)
-    score(root, LAST + timedelta(days=1))
-    later = open_workspace(root, {})
-    old, new = scorecard(later, OPERATOR, "standard").versions
+def test_each_version_says_how_it_differs(next_day: tuple[Workspace, str]) -> None:
+    old, new = scorecard(next_day[0], OPERATOR, "standard").versions
     assert (old.first, old.last, old.current) == (FIRST, LAST, False)
-    assert (new.first, new.last, new.current) == (LAST + timedelta(days=1), LAST + timedelta(days=1), True)
+    assert (new.first, new.last, new.current) == (NEXT, NEXT, True)
     assert new.change is not None
-    assert [(one.path, one.old, one.new) for one in new.change.differences if "coverage" in one.path] == [
-        ("min_coverage", 0.5, 0.25)
-    ]
-    later.store.close()
+    assert [(one.path, one.old, one.new) for one in new.change.differences] == [("min_coverage", 0.5, 0.25)]
 
 
 def test_a_plan_is_kept_as_it_was(own_company: Workspace) -> None:
