@@ -15,6 +15,7 @@ from typing import Any
 
 from docs.declared import metrics_page, yaml_page
 from docs.pages import ROOT
+from docs.served import api_page, configuration_page
 from retinue import errors
 from retinue.glossary import TERMS, Term
 
@@ -156,6 +157,13 @@ PAGES: tuple[tuple[str, Callable[[], str], str, str], ...] = (
         tables_page,
         "retinue.store.contract",
         "[Published tables](tables.md): names, keys and columns, which are a contract",
+    ),
+    ("api", api_page, "retinue.api.app", "[HTTP API](api.md): every route, for programs"),
+    (
+        "configuration",
+        configuration_page,
+        "retinue.project.serving",
+        "[Settings of the server](configuration.md): every key and variable",
     ),
     ("errors", errors_page, "retinue.errors", "[Errors](errors.md): what Retinue raises on purpose"),
     ("glossary", glossary_page, "retinue.glossary", "[Glossary](glossary.md): one word for one thing"),
