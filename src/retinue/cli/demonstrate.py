@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -75,6 +77,25 @@ def demo(
     _tell(Page(), workspace, directory, rows)
 
 
+def opened(directory: Path, wanted: bool | None) -> None:
+    """Serve the demo to whoever sits at this machine, and open it in the browser, until Ctrl-C.
+
+    `wanted` None: where somebody sits at it, which they do not in a pipe or in continuous integration.
+    """
+    if wanted is None:
+        wanted = sys.stdout.isatty() and not os.environ.get("CI")
+    if not wanted:
+        return
+    from retinue.cli.serve import run as serve
+    from retinue.project.serving import serve_settings
+    from retinue.store.access import Actor
+
+    workspace = open_workspace(directory)
+    # Another one may have the usual port.
+    settings = serve_settings(workspace.project.settings.serve, {}, {"host": "127.0.0.1", "port": 0})
+    serve(workspace, settings, open_as=Actor("demo"), browser=True)
+
+
 def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
     published = workspace.published()
     dates = published.dates()
@@ -104,6 +125,7 @@ def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
     page.line(f"  {workspace.project.home}   what is published")
     page.heading("Next")
     page.line(f"  cd {directory}")
+    page.line("  retinue serve --demo --open            the pages, in the browser")
     page.line("  retinue accounts --movers 28           whose score moved most")
     if found:
         page.line(f"  retinue explain {example}   this explanation again, or another account's")

@@ -152,10 +152,23 @@ def summary(page: Page, result: RunResult, home: Path) -> None:
 @click.option("--months", type=click.IntRange(1), default=18, show_default=True, help="Months of history.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Same seed, same company.")
 @click.option("--no-run", is_flag=True, help="Write the project and its tables only.")
+@click.option(
+    "--open/--no-open",
+    "open_",
+    default=None,
+    help="End by serving it and opening the browser; by default on a terminal.",
+)
 @quietly
 @as_json
 def demo(
-    directory: Path, accounts: int, months: int, seed: int, no_run: bool, quiet: bool, json_: bool
+    directory: Path,
+    accounts: int,
+    months: int,
+    seed: int,
+    no_run: bool,
+    open_: bool | None,
+    quiet: bool,
+    json_: bool,
 ) -> None:
     """Make a project of a simulated company in DIRECTORY, and score its history.
 
@@ -172,6 +185,8 @@ def demo(
     demonstrate.demo(
         directory, accounts=accounts, months=months, seed=seed, score=not no_run, quiet=quiet, json_=json_
     )
+    if not no_run and not json_:
+        demonstrate.opened(directory, open_)
 
 
 @click.command()
