@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -22,7 +20,10 @@ from retinue.store import outbox
 from retinue.store.database import Store
 from tests.deliver.receivers import NOW, Request, http_receiver, message, moody
 
-MESSAGES = 120
+#: As many are put at once. About every tenth one costs a worker its life.
+MESSAGES = 60
+#: Seconds without a request after which a test gives up: longer than any wait.
+QUIET = 120
 
 
 @dataclass
@@ -36,15 +37,22 @@ class Workers:
 
     def start(self, place: int) -> None:
         self.started += 1
-        self.program.stdin.write(f"w{self.started}\n")
-        self.program.stdin.flush()
-        self.running[place] = int(self.program.stdout.readline())
+        self.running[place] = self.ask(f"w{self.started}")
 
-    def kill(self, place: int, how: signal.Signals = signal.SIGKILL) -> None:
+    def kill(self, place: int) -> None:
         with self.lock:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.running[place], how)
-            self.start(place)
+            self.started += 1
+            self.running[place] = self.ask(f"w{self.started} {self.running[place]} {signal.SIGKILL:d}")
+
+    def end(self, place: int, how: signal.Signals) -> None:
+        """End one and wait for that; nobody follows it."""
+        with self.lock:
+            self.ask(f"- {self.running.pop(place)} {how:d}")
+
+    def ask(self, line: str) -> int:
+        self.program.stdin.write(line + "\n")
+        self.program.stdin.flush()
+        return int(self.program.stdout.readline())
 
 
 @contextlib.contextmanager
@@ -58,15 +66,14 @@ def workers(url: str, port: int, count: int) -> Iterator[Workers]:
         try:
             yield found
         finally:
-            for number in found.running.values():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(number, signal.SIGKILL)
+            for place in list(found.running):
+                found.end(place, signal.SIGKILL)
             program.stdin.close()
             program.wait(30)
 
 
-def put(store: Store, count: int) -> list[str]:
-    keys = [outbox.key("crash", n) for n in range(count)]
+def put(store: Store, first: int, count: int) -> list[str]:
+    keys = [outbox.key("crash", n) for n in range(first, first + count)]
     with store.write() as connection:
         outbox.enqueue(connection, [message(key).row("crm") for key in keys], now=NOW)
     return keys
@@ -77,18 +84,18 @@ def left(store: Store) -> int:
         return int(connection.execute(text("SELECT count(*) FROM outbox WHERE sent_at IS NULL")).scalar_one())
 
 
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("count", [1, 2], ids=["one worker", "two workers"])
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.long)])
 def test_no_message_is_lost_and_each_has_one_effect(store: Store, store_url: str, kills: int, count: int):
     """Half of the kills come just after the receiver took a message and before it says so."""
     chance = random.Random(count * 1000 + kills)
-    keys = put(store, MESSAGES * kills // 20)
+    keys: list[str] = []
     effects: Counter[str] = Counter()
-    bodies: dict[str, set[bytes]] = {key: set() for key in keys}
+    bodies: dict[str, set[bytes]] = defaultdict(set)
     taken: Counter[str] = Counter()
-    doubt = 0
+    doubt, left_to_kill, last = 0, kills, time.monotonic()
     running: list[Workers] = []
-    left_to_kill = kills
 
     def once(request: Request) -> None:
         """What a receiver does that honours the key."""
@@ -98,14 +105,15 @@ def test_no_message_is_lost_and_each_has_one_effect(store: Store, store_url: str
         bodies[key].add(request.body)
         if taken[key] == 1:
             effects[key] += 1
-        if left_to_kill > 0 and chance.random() < 0.15:
+        if left_to_kill > 0 and chance.random() < 0.08:
             left_to_kill -= 1
             running[0].kill(chance.randrange(count))
 
     answers = moody(kills + count, once)
 
     def counted(request: Request):
-        nonlocal doubt
+        nonlocal doubt, last
+        last = time.monotonic()
         before = taken.total()
         answer = answers(request)
         if taken.total() > before and (answer.drop or answer.status != 200):
@@ -114,23 +122,29 @@ def test_no_message_is_lost_and_each_has_one_effect(store: Store, store_url: str
 
     with http_receiver(counted) as receiver, workers(store_url, receiver.port, count) as found:
         running.append(found)
-        ends = time.monotonic() + 60 + kills
-        while (left_to_kill > 0 or left(store)) and time.monotonic() < ends:
-            time.sleep(chance.uniform(0.02, 0.25))
-            if left_to_kill > 0:
+        next_kill = 10
+        while time.monotonic() < last + QUIET:
+            time.sleep(chance.uniform(0.05, 0.2))
+            if left_to_kill > 0 and len(receiver.requests) >= next_kill:
                 left_to_kill -= 1
+                next_kill += chance.randint(5, 20)
                 found.kill(chance.randrange(count))
+            waiting = left(store)
+            if waiting < 20 and left_to_kill > 0:
+                keys += put(store, len(keys), MESSAGES)
+            elif waiting == 0:
+                break
         assert left(store) == 0
-    assert found.started >= kills + count
+    assert found.started == kills + count
     assert set(effects) == set(keys)
     assert set(effects.values()) == {1}
     assert all(len(body) == 1 for body in bodies.values())
     # What came more than once did so because a worker was killed, or its answer was lost or bad.
-    assert taken.total() - len(keys) <= found.started + doubt
+    assert taken.total() - len(keys) <= kills + doubt
 
 
 def test_a_worker_that_is_asked_to_end_gives_back_what_it_has(store: Store, store_url: str):
-    put(store, 40)
+    put(store, 0, 40)
     seen = threading.Event()
     with http_receiver() as receiver, workers(store_url, receiver.port, 1) as found:
         ordinary = receiver.answers
@@ -143,11 +157,7 @@ def test_a_worker_that_is_asked_to_end_gives_back_what_it_has(store: Store, stor
 
         receiver.answers = slow
         assert seen.wait(30)
-        number = found.running[0]
-        os.kill(number, signal.SIGTERM)
-        ends = time.monotonic() + 30
-        while Path(f"/proc/{number}").exists() and time.monotonic() < ends:
-            time.sleep(0.02)
+        found.end(0, signal.SIGTERM)
         with store.read() as connection:
             query = text("SELECT count(*) FROM outbox WHERE claimed_by IS NOT NULL")
             assert connection.execute(query).scalar_one() == 0
