@@ -83,7 +83,8 @@ def test_revenue_at_risk_and_renewals_are_those_of_the_rows(company: Workspace, 
     found, there = week(company, actor), rows(company, actor, LAST)
     red = [row for row in there if row["band"] == "at_risk"]
     assert found.now.arr_bands["at_risk"] == pytest.approx(math.fsum(row["arr"] or 0 for row in red))
-    assert found.arr_at_risk[-1] == (LAST, pytest.approx(found.now.arr_bands["at_risk"]))
+    day, arr = found.arr_at_risk[-1]
+    assert day == LAST and arr == pytest.approx(found.now.arr_bands["at_risk"])
     for days, one in zip(AHEAD, found.due, strict=True):
         due = [
             row

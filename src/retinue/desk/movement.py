@@ -50,7 +50,7 @@ class GroupParts:
 class Movement:
     """The change of the mean effective score, weighted as `weight` says, from `since` to `until`.
 
-    `parts` sum to after - before, and those of the groups sum to them; None where one date has no
+    Accounts count all alike where no ARR is known. `parts` sum to after - before, and those of the groups sum to them; None where one date has no
     scored account of any weight. An account counts in the group that it is in at `until`, or was in
     at `since` if it is gone.
     """
@@ -124,7 +124,7 @@ def movement(first: Frame, last: Frame, by: str, weight: Weight = "arr") -> Move
     """From the earlier frame to the later one."""
     pair = Paired.of(first, last)
     score0, score1 = pair.floats("score")
-    weight0, weight1 = weights(*pair.floats("arr"), weight)
+    weight, weight0, weight1 = weights(*pair.floats("arr"), weight)
     group = pair.groups(by)
     codes = np.where(group.codes >= 0, group.codes, len(group.names))
     names = (*group.names, None)
@@ -149,11 +149,11 @@ def movement(first: Frame, last: Frame, by: str, weight: Weight = "arr") -> Move
     )
 
 
-def weights(arr0: Floats, arr1: Floats, weight: Weight) -> tuple[Floats, Floats]:
+def weights(arr0: Floats, arr1: Floats, weight: Weight) -> tuple[Weight, Floats, Floats]:
     """What accounts count for; all the same where they are to, or where nobody's ARR is known."""
     if weight == "arr" and np.nansum(arr0) > 0 and np.nansum(arr1) > 0:
-        return arr0, arr1
-    return np.ones(len(arr0)), np.ones(len(arr1))
+        return "arr", arr0, arr1
+    return "accounts", np.ones(len(arr0)), np.ones(len(arr1))
 
 
 def mean(score: Floats, weight: Floats) -> float | None:
