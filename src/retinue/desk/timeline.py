@@ -190,7 +190,7 @@ def _said(entry: Entry, zone: ZoneInfo, labels: Mapping[str, str]) -> Iterator[E
             yield event(f"{told['kind']} on {told['occurred_on']}{amount}", told["reason"])
         case "owner":
             before = f" (before: {told['source_owner']})" if told["source_owner"] else ""
-            yield dataclasses.replace(event(f"{told['owner']} looks after it{before}", number=None))
+            yield dataclasses.replace(event(f"looked after by {told['owner']}{before}", number=None))
         case "task":
             due = f", due on {told['due_on']}" if told["due_on"] else ""
             yield event(f"task for {told['owner']}{due}", told["title"], number=None)
