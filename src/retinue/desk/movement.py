@@ -50,9 +50,9 @@ class GroupParts:
 class Movement:
     """The change of the mean effective score, weighted as `weight` says, from `since` to `until`.
 
-    Accounts count all alike where no ARR is known. `parts` sum to after - before, and those of the groups sum to them; None where one date has no
-    scored account of any weight. An account counts in the group that it is in at `until`, or was in
-    at `since` if it is gone.
+    Accounts count all alike where no ARR is known. `parts` sum to after - before, and those of the groups
+    sum to them; None where one date has no scored account of any weight. An account counts in the
+    group that it is in at `until`, or was in at `since` if it is gone.
     """
 
     since: date
