@@ -6,6 +6,7 @@ their address, people by their number.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -18,6 +19,7 @@ from typing import Any, Literal, TextIO
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _KEY = re.compile(r"rtn_([0-9a-f]{12})_[A-Za-z0-9_-]+")
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PASSWORD = re.compile(r"(://[^\s:/@]*):[^\s@]*@")
 
 
@@ -57,8 +59,14 @@ def _parts(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _safe(text: str) -> str:
-    """The text without secrets that were put into it by mistake."""
-    return _PASSWORD.sub(r"\1:***@", _KEY.sub(r"rtn_\1_***", text))
+    """The text without secrets and people that were put into it by mistake."""
+    text = _PASSWORD.sub(r"\1:***@", _KEY.sub(r"rtn_\1_***", text))
+    return _ADDRESS.sub(_hashed, text)
+
+
+def _hashed(found: re.Match[str]) -> str:
+    """The same for the same person, so that lines about one can be found by whoever knows the address."""
+    return "address:" + hashlib.sha256(found[0].casefold().encode()).hexdigest()[:12]
 
 
 class _Json(logging.Formatter):
