@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import false_discovery_control, mannwhitneyu
+from scipy.stats import binomtest, false_discovery_control, mannwhitneyu
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from retinue.desk.causes import _compared, _pattern, benjamini_hochberg, trimmed
+from retinue.desk.causes import _compared, _pattern, _risen, benjamini_hochberg, trimmed
 from retinue.desk.panel import Frame, Panel
 from retinue.desk.starts import newcombe, starts, wilson
 from retinue.insight.replay import Coded
@@ -135,3 +135,26 @@ def test_an_account_belongs_to_the_group_that_it_started_in() -> None:
     rows = [("moved", 0, 0, "first", 10), ("moved", 1, 0, "second", 38)]
     (found,) = starts(panel(rows), "channel")
     assert found.value == "first"
+
+
+# --- what happens ----------------------------------------------------------------------------------
+
+
+def test_what_more_accounts_have_lately_is_held_against_three_stretches_before() -> None:
+    (frame,) = panel([(f"a{n:02}", 0, 1, "x", 400) for n in range(40)]).frames
+    # Nine accounts lately, one of them twice; four account-stretches before.
+    place = np.array([*range(9), 0, 3, 4, 5, 3])
+    stretch = np.array([0] * 9 + [0, 1, 2, 3, 3])
+    chance, found = _risen(frame, place, stretch, ("tickets", "category", "bug"))
+    assert (found.accounts, found.usual) == (9, pytest.approx(4 / 3))
+    assert chance == pytest.approx(binomtest(9, 13, 0.25, alternative="greater").pvalue)
+    assert found.examples == ("a00", "a01", "a02", "a03", "a04")
+
+
+def test_accounts_that_were_not_there_yet_are_not_expected_to_have_had_anything() -> None:
+    young = [(f"a{n:02}", 0, 1, "x", 20 if n < 20 else 400) for n in range(40)]
+    (frame,) = panel(young).frames
+    chance, found = _risen(frame, np.arange(8), np.zeros(8, np.int64), ("tickets", "category", "bug"))
+    # Forty could have it lately; before, twenty in each of three stretches.
+    assert chance == pytest.approx(binomtest(8, 8, 40 / 100, alternative="greater").pvalue)
+    assert found.usual == 0.0

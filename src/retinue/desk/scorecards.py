@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue.desk import background
-from retinue.desk.panel import grid
+from retinue.desk.formulas import used
 from retinue.desk.plain import plain, rebuilt
 from retinue.desk.steady import steady
 from retinue.errors import Forbidden, NotFound
@@ -259,56 +259,13 @@ def _summaries(workspace: Workspace, actor: Actor, run: RunInfo) -> dict[str, Ca
 
 def _current(project: Project, run: RunInfo) -> dict[str, tuple[str, Formula]]:
     """The formulas on the last published date, by scorecard: those of the project first, in its order."""
-    used = _used(project.home, run.run_id)
+    there = used(project.home, run.run_id)
     found = {}
-    for fingerprint, (_, last, formula) in used.items():
+    for fingerprint, (_, last, formula) in there.items():
         if last == run.last_as_of:
             found[formula.scorecard.scorecard] = (fingerprint, formula)
     order = {card.scorecard: n for n, card in enumerate(project.scorecards)}
     return {name: found[name] for name in sorted(found, key=lambda name: (order.get(name, len(order)), name))}
-
-
-@lru_cache(maxsize=4)
-def _used(home: Path, run_id: str) -> dict[str, tuple[date, date, Formula]]:
-    """Every formula that published dates rest on: first date, last date, itself.
-
-    Only some dates are looked at, and those between where one of them begins or ends.
-    """
-    manifest = read_manifest(home, run_id)
-    source = Published(home, manifest)
-    dates = source.dates()
-    seen: dict[int, set[str | None]] = {}
-
-    def on(n: int) -> set[str | None]:
-        if n not in seen:
-            column = source.table("snapshots", dates=[dates[n]], columns=["fingerprint"])["fingerprint"]
-            seen[n] = set(pc.unique(column).to_pylist())
-        return seen[n]
-
-    steps = sorted({dates.index(day) for day in grid(dates)})
-    names = {name for n in steps for name in on(n)}
-    found = {}
-    for name in sorted(set(manifest.formulas) & names):
-        with_it = [n for n in steps if name in on(n)]
-        before = max((n for n in steps if n < with_it[0]), default=-1)
-        after = min((n for n in steps if n > with_it[-1]), default=len(dates))
-        first, last = (
-            _edge(there, absent, lambda n, name=name: name in on(n))  # type: ignore[misc]
-            for there, absent in ((with_it[0], before), (with_it[-1], after))
-        )
-        found[name] = (dates[first], dates[last], Formula.from_dict(manifest.formulas[name]))
-    return found
-
-
-def _edge(there: int, absent: int, holds: Callable[[int], bool]) -> int:
-    """The place nearest to `absent` at which it holds, on a stretch from `there`."""
-    while abs(there - absent) > 1:
-        middle = (there + absent) // 2
-        if holds(middle):
-            there = middle
-        else:
-            absent = middle
-    return there
 
 
 # --- one scorecard in words and curves -------------------------------------------------------------
@@ -449,14 +406,14 @@ def _knots(rows: list[dict[str, Any]]) -> tuple[tuple[float, float], ...]:
 
 
 def _versions(project: Project, run: RunInfo, name: str) -> tuple[Version, ...]:
-    used = [
+    mine = [
         (first, last, fingerprint, formula)
-        for fingerprint, (first, last, formula) in _used(project.home, run.run_id).items()
+        for fingerprint, (first, last, formula) in used(project.home, run.run_id).items()
         if formula.scorecard.scorecard == name
     ]
     found: list[Version] = []
     before: Formula | None = None
-    for first, last, fingerprint, formula in sorted(used, key=lambda one: one[:3]):
+    for first, last, fingerprint, formula in sorted(mine, key=lambda one: one[:3]):
         change, metrics = between(before, formula) if before is not None else (None, ())
         current = last == run.last_as_of
         found.append(Version(fingerprint, first, last, current, change, metrics))
