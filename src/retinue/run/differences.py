@@ -188,7 +188,9 @@ def _shares(formula: Formula) -> dict[tuple[str, str], float]:
 
 def _settings(project: Project) -> Any:
     told = project.settings.model_dump(mode="json", by_alias=True)
-    return {key: value for key, value in told.items() if key not in ("facts", "scorecards", "serve", "destinations")}
+    # What is served, sent and done by the clock changes no score.
+    elsewhere = ("facts", "scorecards", "serve", "destinations", "alerts", "alerting", "work")
+    return {key: value for key, value in told.items() if key not in elsewhere}
 
 
 def _dumped(declarations: Mapping[str, Any]) -> dict[str, Any]:

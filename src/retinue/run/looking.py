@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from retinue.action.picture import BANDS, NEVER, Earlier, Happened, Picture, aligned
 from retinue.action.portfolio import WINDOWS, Finding, rising, shared
+from retinue.insight.anomalies import RATE
 from retinue.project.alerts import AlertRule
 from retinue.project.conditions import names as names_of
 from retinue.run.happenings import Happenings
@@ -188,7 +189,13 @@ class Looking:
         """Scores that are held because a source that they rest on has stopped."""
         rows = self.published.table("snapshots", dates=[self.day], columns=["held"])
         held = int(pc.sum(rows["held"]).as_py() or 0)
-        return [Finding("a source", held, len(now), 0.0, 0.0)] if held else []
+        found = [Finding("a source of scores", held, len(now), 0.0, 0.0)] if held else []
+        usage = self.published.table("portfolio_usage", dates=[self.day])
+        for row in usage.filter(pc.equal(usage["peers"], "portfolio")).to_pylist():
+            if row["state"] in ("feed_stopped", "everybody_down"):
+                what = "the feed of usage" if row["state"] == "feed_stopped" else "everybody's usage"
+                found.append(Finding(what, len(now), len(now), 0.0, 0.0))
+        return found
 
     def _anomalies(self, now: Picture) -> tuple[Any, Any]:
         """Whose usage is unusually low, and whose has been falling slowly."""
@@ -196,7 +203,7 @@ class Looking:
             return None, None
         rows = self.published.table("anomalies", dates=[self.day])
         owners = rows["account_id"].combine_chunks()
-        low = pc.and_(pc.equal(rows["direction"], "down"), pc.equal(rows["state"], "flagged"))
+        low = pc.and_kleene(pc.equal(rows["direction"], "fall"), pc.less_equal(rows["q"], RATE))
         week, falling = (
             pc.fill_null(flags, False).to_numpy(zero_copy_only=False).astype(bool)
             for flags in (low, pc.is_valid(rows["falling_since"]))

@@ -105,7 +105,8 @@ def portfolio_alert(
     if storm:
         text = f"{many} at once: {rule.label or name.replace('_', ' ')}"
     elif rule.kind == "feed_stopped":
-        text = f"{finding.subject} has stopped: {many} are held"
+        held = finding.subject == "a source of scores"
+        text = f"{finding.subject} has stopped: {many} are held" if held else f"{finding.subject} is down"
     elif rule.kind == "shared_issue":
         text = f"{many} have {finding.subject} in common; usual are {number(finding.usual)}"
     else:
