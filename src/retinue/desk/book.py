@@ -67,6 +67,12 @@ class Ask:
         if self.sort not in SORTS:
             raise StoreError(f"accounts cannot be sorted by {self.sort!r}", hint="by " + ", ".join(SORTS))
 
+    @property
+    def narrowed(self) -> bool:
+        """Whether it asks for less than everything that the actor sees."""
+        wide = self.scope == "all" and not self.search and not self.filters and not self.ranges
+        return not wide or self.renews_within is not None or self.fell is not None
+
     def owners(self, actor: Actor) -> frozenset[str] | None:
         return {"mine": actor.own, "team": actor.team, "all": None}[self.scope]
 
@@ -192,7 +198,10 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
         ask=ask,
         rows=rows,
         after=rows[-1].account.account_id if more else None,
-        bands=tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day))),
+        # Of a book that nothing narrows down the bands are those that its filter offers.
+        bands=tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day)))
+        if ask.narrowed
+        else _offered(workspace, actor, run, "band"),
         moves=_moves(workspace, actor, day, run) if first else (),
         choices=_offered(workspace, actor, run, CHOICES),
         picture=_picture(workspace, actor, ask, day) if first else (),
