@@ -43,7 +43,7 @@ def test_the_focus_is_seen_wherever_it_goes(visit: Visit) -> None:
         page = visitor.page
         seen = 0
         assert visitor.look("small") == [], what
-        for step in range(30):
+        for step in range(20):
             page.keyboard.press("Tab")
             at = visitor.look("focus")
             if at is None:

@@ -44,7 +44,7 @@ def test_a_page_and_an_export_are_of_one_run(own: House) -> None:
                 wrong.append(f"{path} answered {answer.status_code}: {answer.text[:300]}")
                 return
             found.append((path, answer))
-            stop.wait(0.05)  # a run is made on the same machine
+            stop.wait(0.25)  # a run is made on the same machine
 
     found: list[tuple[str, Any]] = []
     note()

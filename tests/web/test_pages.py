@@ -17,7 +17,7 @@ from tests.web.test_routes import address
 
 PAGES = [what for what in CASES if what.startswith("GET ") and "static" not in what]
 #: Addresses that a crawl asks of one kind of page at most.
-MOST = 12
+MOST = 5
 
 
 def is_page(answer: Any) -> bool:
