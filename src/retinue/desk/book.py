@@ -201,7 +201,7 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
         # Of a book that nothing narrows down the bands are those that its filter offers.
         bands=tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day)))
         if ask.narrowed
-        else _offered(workspace, actor, run, "band"),
+        else _offered(workspace, actor, run, ("band",))["band"],
         moves=_moves(workspace, actor, day, run) if first else (),
         choices=_offered(workspace, actor, run, CHOICES),
         picture=_picture(workspace, actor, ask, day) if first else (),
