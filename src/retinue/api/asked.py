@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictFloat, StrictInt
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from retinue.desk.book import Scope
 from retinue.project.scorecards import BANDS
@@ -19,8 +19,8 @@ EMPTY = "-"
 
 
 def no_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("a character in it is no text (NUL)")
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("a character in it is no text (NUL, or half of a pair)")
     return value
 
 
@@ -46,11 +46,11 @@ Day = Annotated[date, BeforeValidator(_day)]
 Text = Annotated[str, AfterValidator(no_nul)]
 Number = Annotated[int, Path(ge=1, le=MOST)]
 AccountId = Annotated[str, Path(min_length=1, max_length=500), AfterValidator(no_nul)]
-#: With something in it besides spaces.
-Name = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=200, pattern=r"\S")]
-Long = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=10_000, pattern=r"\S")]
+#: What is blank is refused where it is written down.
+Name = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=200)]
+Long = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=10_000)]
 MaybeLong = Annotated[str, AfterValidator(no_nul), Field(max_length=10_000)] | None
-Points = Annotated[StrictFloat | StrictInt, Field(ge=0, le=100)]
+Points = Annotated[float, Field(strict=True, ge=0, le=100)]
 
 
 class Asked(BaseModel):
@@ -187,7 +187,7 @@ class NewPulse(Asked):
         json_schema_extra={"examples": [{"metric": "csm", "value": 4, "note": "no answer for weeks"}]},
     )
     metric: Name = Field(description="a pulse that the project declares")
-    value: Annotated[StrictFloat | StrictInt, Field(ge=0, le=10)] = Field(description="0 is worst")
+    value: Annotated[float, Field(strict=True, ge=0, le=10)] = Field(description="0 is worst")
     note: MaybeLong = None
     expires_on: Day | None = None
 
@@ -216,7 +216,7 @@ class NewOutcome(Asked):
     )
     kind: Literal["renewed", "expanded", "contracted", "churned", "referred"]
     occurred_on: Day
-    amount: Annotated[StrictFloat | StrictInt, Field(ge=0, le=1e15)] | None = None
+    amount: Annotated[float, Field(strict=True, ge=0, le=1e15)] | None = None
     reason: MaybeLong = None
 
 
@@ -242,7 +242,7 @@ class Closing(Asked):
 
 
 class NewView(Asked):
-    name: Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=80, pattern=r"\S")]
+    name: Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=80)]
     query: Annotated[str, AfterValidator(no_nul), Field(max_length=2000)] = Field(
         description="of the book's address, such as `band=at_risk&sort=arr`"
     )

@@ -101,7 +101,7 @@ def handle(app: FastAPI) -> None:
 
     def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, RetinueError)
-        return problem(request, _status(request, error), error.message, error.hint)
+        return problem(request, _status(error), error.message, error.hint)
 
     def unauthorised(request: Request, error: Exception) -> Response:
         assert isinstance(error, Unauthorised)
@@ -145,11 +145,11 @@ def handle(app: FastAPI) -> None:
         app.add_exception_handler(kind, handler)
 
 
-def _status(request: Request, error: RetinueError) -> int:
+def _status(error: RetinueError) -> int:
     if isinstance(error, NotFound):
         return 404
     if isinstance(error, Forbidden):
         return 403
     if isinstance(error, SignInError) or error.message.startswith(("the store ", "a published file ")):
         return 503
-    return 422 if request.method == "GET" else 409
+    return 409

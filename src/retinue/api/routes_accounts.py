@@ -22,7 +22,7 @@ from retinue.run.explanation import Explanation
 from retinue.store.current import Change, CurrentRow, Group, changes
 from retinue.words import DIRECTION
 
-router = APIRouter(tags=["accounts"], responses=responses(401, 403, 404, 422, 503))
+router = APIRouter(tags=["accounts"], responses=responses(401, 403, 404, 409, 422, 503))
 Reading = Annotated[Call, caller("read")]
 
 _ROW: dict[str, Any] = {

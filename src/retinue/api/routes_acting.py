@@ -17,7 +17,7 @@ from retinue.desk.acting import Done
 from retinue.store.work import Task, tasks_of
 
 router = APIRouter(tags=["acting"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
-reads = APIRouter(tags=["acting"], responses=responses(401, 403, 404, 422, 503))
+reads = APIRouter(tags=["acting"], responses=responses(401, 403, 404, 409, 422, 503))
 Acting = Annotated[Call, caller("act")]
 Overriding = Annotated[Call, caller("override")]
 Assigning = Annotated[Call, caller("assign")]

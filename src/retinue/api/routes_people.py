@@ -25,7 +25,7 @@ from retinue.store.people import (
 )
 from retinue.store.saved_views import SavedView, remove_view, save_view, views_of
 
-reads = APIRouter(responses=responses(401, 403, 404, 422, 503))
+reads = APIRouter(responses=responses(401, 403, 404, 409, 422, 503))
 router = APIRouter(responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
 Reading = Annotated[Call, caller("read", tagged=False)]
 Saving = Annotated[Call, caller("read")]

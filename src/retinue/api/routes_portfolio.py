@@ -25,7 +25,7 @@ from retinue.desk.scorecards import (
 )
 from retinue.desk.trust import Trust, start_trial, trust
 
-router = APIRouter(tags=["portfolio"], responses=responses(401, 403, 404, 422, 503))
+router = APIRouter(tags=["portfolio"], responses=responses(401, 403, 404, 409, 422, 503))
 starts = APIRouter(tags=["portfolio"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
 Endpoint = Callable[[Callable[..., Any]], Callable[..., Any]]
 Reading = Annotated[Call, caller("read")]
