@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from retinue.store.publish import publish
 from retinue.workspace import open_workspace
 from tests.browser.conftest import Served, Visit, serve, visits
 from tests.store.company import changed, current_rows, ids, write_run
-from tests.store.company import publish as published
 from tests.web.company import LAST, NOW, OWNERS, SEGMENTS, TERRITORIES, ordinary
 from tests.web.house import furnish
 
@@ -43,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         explanation=["{}"] * COUNT,
     )
     manifest = write_run(workspace.project.home, "20260302T060000-00000001", [LAST], 1, 50.0, None)
-    published(workspace.store, manifest, rows, changed(0, LAST), NOW)
+    publish(workspace.store, manifest, rows, changed(0, LAST), NOW)
     yield from serve(furnish(workspace))
     workspace.store.close()
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from retinue.store.access import OPERATOR
+from retinue.store.current import accounts
 from retinue.workspace import open_workspace
 from tests.run.company import score
 from tests.web import test_book, test_guard, test_routes
@@ -43,7 +45,7 @@ def test_people_are_answered_alike_on_postgresql(
             test_routes.test_an_account_out_of_sight_is_not_there(house, what)
     for number in ("9" * 30, str(2**63), str(2**63 - 1), str(2**31), "0"):
         test_guard.test_a_number_that_is_too_large_is_not_there(house, number)
-    rows = test_book.everything(house.workspace.store, test_book.OPERATOR, limit=None)
+    rows = accounts(house.workspace.store, OPERATOR, limit=None)
     for sort in ("attention", "name", "delta_28", "renews_on", "move_7", "owner"):
         for order in ("asc", "desc"):
             query = [("sort", sort), ("order", order)]
