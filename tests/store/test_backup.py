@@ -255,7 +255,7 @@ def test_a_backup_of_an_older_retinue_is_brought_up_to_date(
     monkeypatch.setattr(module, "metadata", then)
     for name in ("current", "details", "pointer", "runs", "transitions"):
         monkeypatch.setattr(module, name, then.tables[name])
-    monkeypatch.setattr(module.migrations, "NEWEST", 2)
+    monkeypatch.setattr(migrations, "NEWEST", 2)
     backup(old, home / "none", file, now=NOW)
     monkeypatch.undo()
     old.close()

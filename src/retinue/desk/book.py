@@ -188,7 +188,7 @@ def offered(
 
 def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
     day = _day(run)
-    rows = _rows(workspace, actor, dataclasses.replace(ask, limit=ask.limit + 1), day)
+    rows = _rows(workspace, actor, ask, day, beyond=1)
     more = len(rows) > ask.limit
     rows = rows[: ask.limit]
     first = ask.after is None
@@ -213,14 +213,14 @@ def _day(run: RunInfo) -> date:
     return run.last_as_of
 
 
-def _rows(workspace: Workspace, actor: Actor, ask: Ask, day: date) -> tuple[BookRow, ...]:
+def _rows(workspace: Workspace, actor: Actor, ask: Ask, day: date, beyond: int = 0) -> tuple[BookRow, ...]:
     found = listed(
         workspace.store,
         actor,
         **ask.narrowing(actor, day),
         sort=ask.sort,
         descending=ask.descending,
-        limit=ask.limit,
+        limit=ask.limit + beyond,
         after=ask.after,
     )
     tasks = open_tasks(workspace.store, actor, [row.account_id for row in found])
