@@ -200,7 +200,9 @@ def _leadership(
     lost, read_for = every_loss(workspace, actor, run, seen)
     lost = [one for one in lost if past[far] < one.day <= last.day]
     found = trial(workspace, run)
-    used = adoption(workspace.store, actor, now - timedelta(days=far), now) if recorded else None
+    # Of a run of long ago (a demo), the weeks before it; else what led to it would be out of sight.
+    since = min(now, run.published_at) - timedelta(days=far)
+    used = adoption(workspace.store, actor, since, now) if recorded else None
     return Leadership(
         project=workspace.project.settings.project,
         run_id=run.run_id,

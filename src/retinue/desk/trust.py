@@ -107,7 +107,9 @@ def trust(workspace: Workspace, actor: Actor, *, now: datetime, recorded: bool) 
 
 
 def _trust(workspace: Workspace, actor: Actor, run: RunInfo, now: datetime, recorded: bool) -> Trust:
-    used = adoption(workspace.store, actor, now - timedelta(days=USED), now) if recorded else None
+    # Of a run of long ago (a demo), the weeks before it; else what led to it would be out of sight.
+    since = min(now, run.published_at) - timedelta(days=USED)
+    used = adoption(workspace.store, actor, since, now) if recorded else None
     found = trial(workspace, run)
     if found is not None and not actor.everything:
         report = dataclasses.replace(found.report, reasons=(), amounts=())
