@@ -21,14 +21,13 @@ from retinue.project.project import Formula
 from retinue.run import layers
 from retinue.run.explanation import (
     Change,
-    ExplainedComponent,
     ExplainedDriver,
-    ExplainedMeasure,
     Explanation,
     Layer,
     Trend,
 )
-from retinue.run.improve import Standing, freshness, improvements, metric_label
+from retinue.run.improve import Standing, improvements, metric_label
+from retinue.run.parts import components_of, gaps_of, measures_of
 from retinue.run.wording import Words, stability, usage
 from retinue.store.access import OPERATOR, Actor
 from retinue.store.current import accounts, near
@@ -36,7 +35,7 @@ from retinue.store.histories import Series, open_histories
 from retinue.store.said import overrides_of, sees
 from retinue.store.snapshots import Published
 from retinue.warehouse.scores.curves import Segment
-from retinue.words import WORDS, grade, number, share, shown
+from retinue.words import WORDS, grade, number
 from retinue.workspace import Workspace
 
 #: Days that a change is counted over, unless the band changed lately.
@@ -80,7 +79,7 @@ def explain(
     standing = reader.standing(here, formula, measures, attributes) if formula else None
     change = reader.change(start, here, bridges, metrics, why) if start is not None else None
     labels = {name: metric_label(name, metrics) for name in metrics}
-    explained = _measures(measures, standing, metrics)
+    explained = measures_of(measures, standing, metrics)
     return Explanation(
         account_id=reader.account_id,
         name=attributes.get("name"),
@@ -100,11 +99,11 @@ def explain(
         held=bool(here["held"]),
         coverage=here["coverage"],
         min_coverage=formula.scorecard.min_coverage if formula else None,
-        gaps=_gaps(explained),
+        gaps=gaps_of(explained),
         weakest_component=here["weakest_component"],
         stage=attributes.get("stage"),
         attributes=attributes,
-        components=_components(reader.components(day), formula),
+        components=components_of(reader.components(day), formula),
         measures=explained,
         trend=reader.trend(day),
         history=reader.history(day),
@@ -403,65 +402,3 @@ def _curves_of(
 def _measure_rows(rows: Sequence[Row]) -> tuple[MeasureRow, ...]:
     names = ("component", "metric", "value", "state", "points", "weight")
     return tuple(MeasureRow(*(row[name] for name in names)) for row in rows)
-
-
-def _components(rows: Sequence[Row], formula: Formula | None) -> tuple[ExplainedComponent, ...]:
-    declared = formula.components if formula else {}
-    order = {name: n for n, name in enumerate(declared)}
-    found = []
-    for row in sorted(rows, key=lambda r: (order.get(r["component"], len(order)), r["component"])):
-        one = declared.get(row["component"])
-        found.append(
-            ExplainedComponent(
-                row["component"],
-                (one.label if one else None) or row["component"].replace("_", " "),
-                row["points"],
-                row["weight"],
-                row["contribution"],
-                one.advice if one else None,
-            )
-        )
-    return tuple(found)
-
-
-def _measures(
-    rows: Sequence[Row], standing: Standing | None, metrics: Mapping[str, AnyMetric]
-) -> tuple[ExplainedMeasure, ...]:
-    declared = standing.declared() if standing else {}
-    order = {place: n for n, place in enumerate(declared)}
-    found = []
-    for row in sorted(rows, key=lambda r: order.get((r["component"], r["metric"]), len(order))):
-        metric, place = metrics.get(row["metric"]), (row["component"], row["metric"])
-        found.append(
-            ExplainedMeasure(
-                row["component"],
-                row["metric"],
-                metric_label(row["metric"], metrics),
-                metric.unit if metric else None,
-                row["value"],
-                row["state"],
-                row["age_days"],
-                row["points"],
-                row["weight"],
-                row["contribution"],
-                declared[place][0] if declared else 0.0,
-                freshness(row, declared[place][1]) if declared else 1.0,
-                row["cohort"],
-            )
-        )
-    return tuple(found)
-
-
-def _gaps(measures: Sequence[ExplainedMeasure]) -> tuple[str, ...]:
-    """What coverage lacks, in words, the heaviest first."""
-    found = []
-    for m in sorted(measures, key=lambda m: -m.declared):
-        part = f"({share(m.declared)} of the weight)"
-        if m.state == "missing":
-            found.append(f"{m.label}: missing {part}")
-        elif m.state == "stale":
-            age = f", {shown(m.age_days)} days old" if m.age_days is not None else ""
-            found.append(f"{m.label}: stale{age} {part}")
-        elif m.state == "ok" and m.freshness < 1:
-            found.append(f"{m.label}: {shown(m.age_days)} days old, counts {share(m.freshness)} {part}")
-    return tuple(found)
