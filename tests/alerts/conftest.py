@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from retinue.run import run
-from retinue.run.alerting import evaluate
+from retinue.run.alerting import Evaluated, evaluate
 from retinue.workspace import Workspace, open_workspace
 from tests.cli.company import write
 
@@ -78,3 +78,24 @@ def _looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def acme(_looked_at: Path, tmp_path: Path) -> Workspace:
     """The company, with two months to be looked at."""
     return open_workspace(Path(shutil.copytree(_looked_at, tmp_path / "acme")), {})
+
+
+@pytest.fixture(scope="session")
+def _evaluated(_looked_at: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evaluated]:
+    folder = tmp_path_factory.mktemp("alerts") / "evaluated"
+    workspace = open_workspace(Path(shutil.copytree(_looked_at, folder)), {})
+    told = evaluate(workspace, now=noon(LAST))
+    workspace.store.close()
+    return folder, told
+
+
+@pytest.fixture
+def evaluated(_evaluated: tuple[Path, Evaluated], tmp_path: Path) -> Workspace:
+    """The company after both months were looked at."""
+    return open_workspace(Path(shutil.copytree(_evaluated[0], tmp_path / "acme")), {})
+
+
+@pytest.fixture
+def told(_evaluated: tuple[Path, Evaluated]) -> Evaluated:
+    """What came of looking at them."""
+    return _evaluated[1]

@@ -21,9 +21,8 @@ def raised(workspace: Workspace, **told: object) -> dict[tuple[str, str | None],
     }
 
 
-def test_every_story_raises_its_alerts_on_the_first_date_that_shows_it(acme: Workspace):
-    told = evaluate(acme, now=noon(LAST))
-    found = raised(acme)
+def test_every_story_raises_its_alerts_on_the_first_date_that_shows_it(evaluated: Workspace, told: Evaluated):
+    found = raised(evaluated)
     assert told.dates[0] == date(2026, 2, 8) and told.dates[-1] == LAST
     # The invoice of A-04 was due on Thursday 5 March and not paid: a row, a cap, a band, a fall.
     assert found["billed", "A-04"].as_of == date(2026, 3, 8)
@@ -41,12 +40,11 @@ def test_every_story_raises_its_alerts_on_the_first_date_that_shows_it(acme: Wor
     assert sum(told.alerts.values()) == len(found)
 
 
-def test_an_alert_says_who_what_why_and_what_to_do(acme: Workspace):
-    evaluate(acme, now=noon(LAST))
-    one = raised(acme)["turned_red", "A-04"]
+def test_an_alert_says_who_what_why_and_what_to_do(evaluated: Workspace):
+    one = raised(evaluated)["turned_red", "A-04"]
     assert (one.name, one.owner, one.severity) == ("Late Payers", "bob@acme.example", "high")
     assert "Late Payers" in one.summary and "at risk" in one.summary
-    with acme.store.read() as connection:
+    with evaluated.store.read() as connection:
         rows = {
             row.id: row for row in connection.execute(select(outbox).where(outbox.c.account_id == "A-04"))
         }
@@ -57,12 +55,11 @@ def test_an_alert_says_who_what_why_and_what_to_do(acme: Workspace):
     assert "https://health.acme.example/accounts/A-04" in message.payload
 
 
-def test_evaluating_again_raises_nothing_more(acme: Workspace):
-    evaluate(acme, now=noon(LAST))
-    before = raised(acme)
-    again = evaluate(acme, now=noon(LAST))
+def test_evaluating_again_raises_nothing_more(evaluated: Workspace):
+    before = raised(evaluated)
+    again = evaluate(evaluated, now=noon(LAST))
     assert (again.dates, again.messages) == ((), 0)
-    assert raised(acme) == before
+    assert raised(evaluated) == before
 
 
 def test_two_that_evaluate_at_the_same_time_raise_everything_once(acme: Workspace):
@@ -88,10 +85,9 @@ def test_a_mute_keeps_an_account_silent(acme: Workspace):
     assert told.withheld["muted"] > 0
 
 
-def test_alerts_are_seen_by_those_who_see_the_account_and_closed_once(acme: Workspace):
-    evaluate(acme, now=noon(LAST))
+def test_alerts_are_seen_by_those_who_see_the_account_and_closed_once(evaluated: Workspace):
     bob = Actor("bob@acme.example", everything=False, owners=frozenset({"bob@acme.example"}), role="csm")
-    seen = alerts_of(acme.store, bob, limit=500)
+    seen = alerts_of(evaluated.store, bob, limit=500)
     assert {one.account_id for one in seen} <= {"A-03", "A-04", "A-05"} and seen
-    close_alert(acme.store, bob, seen[0].id, now=noon(LAST), result="They pay on Friday.")
-    assert seen[0].id not in {one.id for one in alerts_of(acme.store, bob, is_open=True, limit=500)}
+    close_alert(evaluated.store, bob, seen[0].id, now=noon(LAST), result="They pay on Friday.")
+    assert seen[0].id not in {one.id for one in alerts_of(evaluated.store, bob, is_open=True, limit=500)}

@@ -113,11 +113,20 @@ def exported(root: Path) -> dict[str, bytes]:
 
 
 def without_observed(tables: Mapping[str, bytes]) -> dict[str, bytes]:
-    """`tables` without what tells on which days a run looked at the accounts."""
+    """`tables` without what tells on which days a run looked at the accounts, or at their usage: that is
+    looked at on the last date of each run."""
     lines = [line.split(b",") for line in tables["accounts"].splitlines()]
     at = lines[0].index(b'"observed"')
     kept = [b",".join(line[:at] + line[at + 1 :]) for line in lines]
-    return {**tables, "accounts": b"\n".join(kept), "observed": b""}
+    last = {name: _of_the_last_date(tables[name]) for name in ("anomalies", "portfolio_usage")}
+    return {**tables, **last, "accounts": b"\n".join(kept), "observed": b""}
+
+
+def _of_the_last_date(told: bytes) -> bytes:
+    head, *lines = told.splitlines()
+    at = head.split(b",").index(b'"as_of"')
+    last = max((line.split(b",")[at] for line in lines), default=b"")
+    return b"\n".join([head, *(line for line in lines if line.split(b",")[at] == last)])
 
 
 def table(root: Path, name: str, **asked: Any) -> list[Row]:

@@ -85,7 +85,9 @@ def _told(done: Any, *, quiet: bool, json_: bool) -> None:
 @click.option("--rule", help="Of this rule only.")
 @click.option("--since", type=DAY, help="As of days after this one.")
 @click.option("--all", "every", is_flag=True, help="Closed ones too.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+)
 @click.option("--evaluate", is_flag=True, help="First raise what the dates published since then call for.")
 @quietly
 @as_json
@@ -179,7 +181,9 @@ def tasks() -> None:
 @click.option("--owner", help="Of this person only.")
 @click.option("--overdue", is_flag=True, help="Due before today.")
 @click.option("--all", "every", is_flag=True, help="Closed ones too.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most."
+)
 @as_json
 def list_tasks(
     root: Path, account: str | None, owner: str | None, overdue: bool, every: bool, limit: int, json_: bool
