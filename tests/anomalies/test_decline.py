@@ -15,7 +15,7 @@ from retinue.insight.anomalies.judge import anomalies
 from tests.anomalies.worlds import REGIONS, Array, World, world
 
 DAY = date(2025, 3, 2)
-ACCOUNTS, CHANGED, BEFORE = 900, 200, 28
+ACCOUNTS, CHANGED, BEFORE = 1500, 300, 28
 
 
 def changed(seed: int, factors: Array) -> tuple[Array, Array]:
