@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from retinue.errors import NotFound
 from retinue.project.load import load
 from retinue.project.project import Project
-from retinue.store.current import current_run
+from retinue.store.current import RunInfo, current_run
 from retinue.store.database import Store, open_store
 from retinue.store.manifest import Manifest, check_run_id, read_manifest
 from retinue.store.snapshots import Published
@@ -26,15 +28,33 @@ class Workspace:
 
     def manifest(self) -> Manifest | None:
         """That of the current run; None before the first."""
-        run = current_run(self.store)
+        run = self._run()
         return _published(self.project.home, run.run_id).manifest if run else None
 
     def published(self) -> Published:
         """The published tables. Raises NotFound before the first run."""
-        run = current_run(self.store)
+        run = self._run()
         if run is None:
             raise NotFound(f"nothing is published in {self.project.home} yet", hint="run `retinue run`")
         return _published(self.project.home, run.run_id)
+
+    @contextmanager
+    def pinned(self, run: RunInfo) -> Iterator[None]:
+        """Within this context (of this thread) `run` is the current one, without asking for it again."""
+        token = _pinned.set((self.store, run))
+        try:
+            yield
+        finally:
+            _pinned.reset(token)
+
+    def _run(self) -> RunInfo | None:
+        pinned = _pinned.get()
+        if pinned is not None and pinned[0] is self.store:
+            return pinned[1]
+        return current_run(self.store)
+
+
+_pinned: ContextVar[tuple[Store, RunInfo] | None] = ContextVar("pinned", default=None)
 
 
 def _published(home: Path, run_id: str) -> Published:

@@ -192,6 +192,8 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
     more = len(rows) > ask.limit
     rows = rows[: ask.limit]
     first = ask.after is None
+    seen = _seen(workspace, actor)
+    told = _Key((run.run_id, *seen, *_narrowed(ask, actor)), (workspace, actor, ask, day))
     return Book(
         run=run,
         as_of=day,
@@ -199,12 +201,10 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
         rows=rows,
         after=rows[-1].account.account_id if more else None,
         # Of a book that nothing narrows down the bands are those that its filter offers.
-        bands=tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day)))
-        if ask.narrowed
-        else _offered(workspace, actor, run, ("band",))["band"],
+        bands=_bands(told) if ask.narrowed else _offered(workspace, actor, run, ("band",))["band"],
         moves=_moves(workspace, actor, day, run) if first else (),
         choices=_offered(workspace, actor, run, CHOICES),
-        picture=_picture(workspace, actor, ask, day) if first else (),
+        picture=_picture(told) if first else (),
     )
 
 
@@ -232,8 +232,26 @@ def _row(row: CurrentRow, tasks: int, day: date) -> BookRow:
     return BookRow(row, tasks, renews_in, row.delta_28 is not None and row.delta_28 <= -FAST)
 
 
-def _picture(workspace: Workspace, actor: Actor, ask: Ask, day: date) -> tuple[BookRow, ...]:
+def _narrowed(ask: Ask, actor: Actor) -> tuple[Any, ...]:
+    """What narrows a book down, as something that can be compared."""
+    filters = tuple(
+        sorted((name, tuple(map(repr, value)) if isinstance(value, list) else repr(value))
+        for name, value in ask.filters.items())
+    )  # fmt: skip
+    ranges = tuple(sorted((name, repr(ends)) for name, ends in ask.ranges.items()))
+    return ask.owners(actor), ask.search, filters, ranges, ask.renews_within, ask.fell
+
+
+@lru_cache(maxsize=1024)
+def _bands(key: _Key) -> tuple[Group, ...]:
+    workspace, actor, ask, day = key.made_from
+    return tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day)))
+
+
+@lru_cache(maxsize=256)
+def _picture(key: _Key) -> tuple[BookRow, ...]:
     """The accounts that need attention most, whatever the order of the list."""
+    workspace, actor, ask, day = key.made_from
     wanted = dataclasses.replace(ask, sort="attention", descending=True, limit=PICTURED, after=None)
     return tuple(row for row in _rows(workspace, actor, wanted, day) if row.account.effective is not None)
 

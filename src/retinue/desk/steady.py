@@ -26,7 +26,8 @@ def steady(workspace: Workspace, make: Callable[[RunInfo], T]) -> T:
         if before is None:
             raise NotFound("nothing is published yet", hint="score the accounts first: `retinue run`")
         try:
-            made = make(before)
+            with workspace.pinned(before):
+                made = make(before)
         except NotFound:
             # What was there may be gone because it is another run now; if not, it is true.
             if current_run(workspace.store) == before:

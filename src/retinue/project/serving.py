@@ -125,7 +125,7 @@ class Serve(Declaration):
     log_format: Literal["json", "text"] = Field(
         default="json", description="how a line of the log is written"
     )
-    threads: int = Field(default=12, ge=1, le=200, description="requests that are answered at once")
+    threads: int = Field(default=6, ge=1, le=200, description="requests that are answered at once")
     metrics_from: tuple[Network, ...] = Field(
         default=(),
         description="addresses or networks that may read `/metrics` without a key, beside this machine",
