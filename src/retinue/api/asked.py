@@ -43,12 +43,16 @@ def _whole(value: Any) -> Any:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-Text = Annotated[str, AfterValidator(no_nul)]
+#: What `no_nul` refuses, as the document says it.
+_PLAIN: dict[str, Any] = {"pattern": r"^[^\u0000]*$"}
+Text = Annotated[str, AfterValidator(no_nul), Field(json_schema_extra=_PLAIN)]
 Number = Annotated[int, Path(ge=1, le=MOST)]
 AccountId = Annotated[str, Path(min_length=1, max_length=500), AfterValidator(no_nul)]
 #: What is blank is refused where it is written down.
-Name = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=200)]
-Long = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=10_000)]
+Name = Annotated[str, AfterValidator(no_nul), Field(min_length=1, max_length=200, json_schema_extra=_PLAIN)]
+Long = Annotated[
+    str, AfterValidator(no_nul), Field(min_length=1, max_length=10_000, json_schema_extra=_PLAIN)
+]
 MaybeLong = Annotated[str, AfterValidator(no_nul), Field(max_length=10_000)] | None
 Points = Annotated[float, Field(strict=True, ge=0, le=100)]
 
