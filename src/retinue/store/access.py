@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, or_, true
+from sqlalchemy import ColumnElement, Select, or_, select, true
 
 from retinue.errors import Forbidden
-from retinue.store.tables import current
+from retinue.store.tables import current, pointer
 
 Role = Literal["admin", "ops", "leader", "csm", "reader"]
 Right = Literal["read", "act", "override", "assign", "audit", "manage"]
@@ -73,6 +73,24 @@ def visible(actor: Actor) -> ColumnElement[bool]:
     return or_(
         current.c.owner.in_(sayable(actor.owners)), current.c.territory.in_(sayable(actor.territories))
     )
+
+
+def of_current_run() -> ColumnElement[bool]:
+    """The condition on `current` that holds for the rows of the run that readers see."""
+    return current.c.run_id == select(pointer.c.run_id).scalar_subquery()
+
+
+def seen_accounts(actor: Actor) -> Select[Any]:
+    """The ids of the accounts that are current and that the actor may see."""
+    return select(current.c.account_id).where(of_current_run(), visible(actor))
+
+
+def in_scope(actor: Actor, account_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The condition that holds where `account_id` is one that the actor may see.
+
+    Whoever sees everything also sees accounts that are gone, and rows that are about none.
+    """
+    return true() if actor.everything else account_id.in_(seen_accounts(actor))
 
 
 def sayable(names: frozenset[str]) -> list[str]:

@@ -16,13 +16,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or
 
 from retinue.action.playbooks import Enrolment
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import Actor, require, visible
+from retinue.store.access import Actor, in_scope, of_current_run, require
 from retinue.store.database import Store
 from retinue.store.outbox import Row, enqueue
 from retinue.store.plays import enrol
 from retinue.store.publish import utc
 from retinue.store.said import known, write_audit
-from retinue.store.tables import alert_memory, alert_rules, alerts, current, mutes, pointer
+from retinue.store.tables import alert_memory, alert_rules, alerts, current, mutes
 
 #: Rows per statement.
 CHUNK = 5000
@@ -186,7 +186,7 @@ def alerts_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
 
     The newest first; `after` is the id of the last one of the page before.
     """
-    conditions: list[ColumnElement[bool]] = [_seen(actor)]
+    conditions: list[ColumnElement[bool]] = [in_scope(actor, alerts.c.account_id)]
     if account_id is not None:
         conditions.append(alerts.c.account_id == account_id.replace("\0", ""))
     if owners is not None:
@@ -211,7 +211,9 @@ def close_alert(store: Store, actor: Actor, alert: int, *, now: datetime, result
     if told is not None and (len(told) > CHUNK or "\0" in told):
         raise StoreError(f"a result has {CHUNK:,} letters at most")
     with store.write() as connection:
-        row = connection.execute(select(alerts).where(alerts.c.id == alert, _seen(actor))).first()
+        row = connection.execute(
+            select(alerts).where(alerts.c.id == alert, in_scope(actor, alerts.c.account_id))
+        ).first()
         if row is None:
             raise NotFound(f"no alert {alert}")
         if row.closed_at is not None:
@@ -261,9 +263,7 @@ def unmute(store: Store, actor: Actor, number: int, *, now: datetime) -> None:
     """Take a mute back. Raises NotFound if there is none (any more) that the actor may see."""
     require(actor, "act")
     with store.write() as connection:
-        own = and_(mutes.c.id == number, mutes.c.withdrawn_at.is_(None))
-        if not actor.everything:
-            own = and_(own, mutes.c.account_id.in_(_accounts(actor)))
+        own = and_(mutes.c.id == number, mutes.c.withdrawn_at.is_(None), in_scope(actor, mutes.c.account_id))
         row = connection.execute(select(mutes).where(own)).first()
         if row is None:
             raise NotFound(f"no mute {number}")
@@ -293,21 +293,9 @@ def _row(one: NewAlert, as_of: date, now: datetime) -> dict[str, Any]:
     return {**told, "as_of": as_of, "raised_at": utc(now)}
 
 
-def _accounts(actor: Actor) -> Any:
-    run_id = select(pointer.c.run_id).scalar_subquery()
-    return select(current.c.account_id).where(current.c.run_id == run_id, visible(actor))
-
-
-def _seen(actor: Actor) -> ColumnElement[bool]:
-    if actor.everything:
-        return alerts.c.id.is_not(None)
-    return alerts.c.account_id.in_(_accounts(actor))
-
-
 def _read() -> Any:
-    run_id = select(pointer.c.run_id).scalar_subquery()
     fields = [current.c.name if f.name == "name" else alerts.c[f.name] for f in dataclasses.fields(Alert)]
-    same = and_(current.c.run_id == run_id, current.c.account_id == alerts.c.account_id)
+    same = and_(of_current_run(), current.c.account_id == alerts.c.account_id)
     return select(*fields).select_from(alerts).outerjoin(current, same)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, select, true
+from sqlalchemy import ColumnElement, Text, cast, select
 
-from retinue.store.access import Actor, require, visible
+from retinue.store.access import Actor, in_scope, require
 from retinue.store.database import Store
 from retinue.store.publish import utc
-from retinue.store.tables import audit, current, pointer
+from retinue.store.tables import audit
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def audit_log(  # noqa: PLR0913 - a log is looked through by all of these
     the accounts that they see.
     """
     require(actor, "audit")
-    conditions: list[ColumnElement[bool]] = [_seen(actor)]
+    conditions: list[ColumnElement[bool]] = [in_scope(actor, cast(audit.c.subject, Text))]
     for column, part in ((audit.c.who, who), (audit.c.what, what)):
         if part:
             conditions.append(column.icontains(part.replace("\0", ""), autoescape=True))
@@ -71,15 +71,6 @@ def audit_log(  # noqa: PLR0913 - a log is looked through by all of these
         Entry(row.id, row.who, row.what, row.subject, row.said_at, _value(row.before), _value(row.after))
         for row in rows
     ]
-
-
-def _seen(actor: Actor) -> ColumnElement[bool]:
-    if actor.everything:
-        return true()
-    run_id = select(pointer.c.run_id).scalar_subquery()
-    return cast(audit.c.subject, Text).in_(
-        select(current.c.account_id).where(current.c.run_id == run_id, visible(actor))
-    )
 
 
 def _value(text: str | None) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Boolean, ColumnElement, Connection, and_, false, func, null, or_, select, true
 
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import Actor, sayable, visible
+from retinue.store.access import Actor, sayable, seen_accounts, visible
 from retinue.store.database import Store
 from retinue.store.tables import current, details, pointer, runs, transitions
 
@@ -270,9 +270,7 @@ def changes(
 ) -> list[Change]:
     """Published transitions of accounts that are current, newest first, of days after `since`."""
     fields = [transitions.c[f.name] for f in dataclasses.fields(Change)]
-    seen = select(current.c.account_id).where(
-        current.c.run_id == select(pointer.c.run_id).scalar_subquery(), visible(actor)
-    )
+    seen = seen_accounts(actor)
     query = select(*fields).where(
         transitions.c.run_id.in_(select(runs.c.run_id)), transitions.c.account_id.in_(seen)
     )

@@ -16,12 +16,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from retinue.action.playbooks import Enrolment, Load, Next, StepState
-from retinue.store.access import Actor, visible
+from retinue.store.access import Actor, in_scope, of_current_run
 from retinue.store.database import Store
 from retinue.store.outbox import Row, enqueue
 from retinue.store.publish import utc
 from retinue.store.said import write_audit
-from retinue.store.tables import current, enrolments, interventions, people, pointer, tasks
+from retinue.store.tables import current, enrolments, interventions, people, tasks
 
 #: Who does what nobody in particular does.
 RETINUE = "retinue"
@@ -192,14 +192,13 @@ def task_states(store: Store, numbers: Collection[int]) -> dict[int, str]:
 
 def desks(store: Store) -> dict[str, Load]:
     """What each owner of open tasks or accounts has: tasks, revenue of their accounts, last task given."""
-    run_id = select(pointer.c.run_id).scalar_subquery()
     with store.read() as connection:
         opened = select(tasks.c.owner, func.count()).where(tasks.c.status == "open").group_by(tasks.c.owner)
         count = {row[0]: row[1] for row in connection.execute(opened)}
         given = select(tasks.c.owner, func.max(tasks.c.id)).group_by(tasks.c.owner)
         last = {row[0]: row[1] for row in connection.execute(given)}
         money = select(current.c.owner, func.coalesce(func.sum(current.c.arr), 0.0)).where(
-            current.c.run_id == run_id, current.c.owner.is_not(None)
+            of_current_run(), current.c.owner.is_not(None)
         )
         revenue = {row[0]: float(row[1]) for row in connection.execute(money.group_by(current.c.owner))}
     names = {*count, *last, *revenue}
@@ -241,7 +240,7 @@ def enrolments_of(
     after: int | None = None,
 ) -> list[Enrolment]:
     """Enrolments of accounts that the actor may see, the newest first."""
-    conditions = [_seen(actor, enrolments.c.account_id)]
+    conditions = [in_scope(actor, enrolments.c.account_id)]
     if account_id is not None:
         conditions.append(enrolments.c.account_id == account_id.replace("\0", ""))
     if playbook is not None:
@@ -259,18 +258,11 @@ def interventions_of(store: Store, actor: Actor, account_id: str) -> list[Interv
     own = and_(
         interventions.c.account_id == account_id.replace("\0", ""),
         interventions.c.withdrawn_at.is_(None),
-        _seen(actor, interventions.c.account_id),
+        in_scope(actor, interventions.c.account_id),
     )
     with store.read() as connection:
         rows = connection.execute(select(*fields).where(own).order_by(interventions.c.id.desc()))
         return [Intervention(*row) for row in rows]
-
-
-def _seen(actor: Actor, account: Any) -> Any:
-    if actor.everything:
-        return account.is_not(None)
-    run_id = select(pointer.c.run_id).scalar_subquery()
-    return account.in_(select(current.c.account_id).where(current.c.run_id == run_id, visible(actor)))
 
 
 def _state(one: Enrolment) -> str:

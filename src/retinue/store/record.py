@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Table, select
 
-from retinue.store.access import Actor, sayable, visible
+from retinue.store.access import Actor, of_current_run, sayable, visible
 from retinue.store.current import CurrentRow
 from retinue.store.database import Store
 from retinue.store.said import known
-from retinue.store.tables import assignments, current, notes, outcomes, overrides, pointer, pulses, tasks
+from retinue.store.tables import assignments, current, notes, outcomes, overrides, pulses, tasks
 
 Kind = Literal["note", "pulse", "override", "outcome", "task", "owner"]
 
@@ -73,9 +73,8 @@ def _of(connection: Connection, kind: Kind, account_id: str) -> list[Entry]:
 def standing(store: Store, actor: Actor, account_ids: Collection[str]) -> list[CurrentRow]:
     """Those of the accounts that are current and that the actor may see, without their details."""
     columns = [current.c[f.name] for f in dataclasses.fields(CurrentRow) if f.name in current.c]
-    run_id = select(pointer.c.run_id).scalar_subquery()
     query = select(*columns).where(
-        current.c.run_id == run_id,
+        of_current_run(),
         current.c.account_id.in_(sayable(frozenset(account_ids))),
         visible(actor),
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from sqlalchemy import Connection, Table, insert, select, update
 
 from retinue.errors import Forbidden, NotFound, StoreError
-from retinue.store.access import Actor, Right, require, visible
+from retinue.store.access import Actor, Right, require, seen_accounts
 from retinue.store.current import near
 from retinue.store.database import Store
 from retinue.store.publish import utc
@@ -266,10 +266,7 @@ def _sees(connection: Connection, actor: Actor, account_id: str) -> bool:
     """Whether the account is current and the actor may see it."""
     if "\0" in account_id:
         return False
-    run_id = select(pointer.c.run_id).scalar_subquery()
-    own = select(current.c.account_id).where(
-        current.c.run_id == run_id, current.c.account_id == account_id, visible(actor)
-    )
+    own = seen_accounts(actor).where(current.c.account_id == account_id)
     return connection.execute(own).first() is not None
 
 

@@ -13,19 +13,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, select, true, union_all
+from sqlalchemy import Select, and_, func, insert, select, union_all
 
 from retinue.errors import StoreError
-from retinue.store.access import Actor, require, visible
+from retinue.store.access import Actor, in_scope, require
 from retinue.store.database import Store
 from retinue.store.publish import utc
 from retinue.store.tables import (
     assignments,
-    current,
     notes,
     outcomes,
     overrides,
-    pointer,
     pulses,
     runs,
     tasks,
@@ -137,7 +135,7 @@ def adoption(store: Store, actor: Actor, since: datetime, until: datetime) -> Ad
     Whoever sees everything also sees uses that were about no account.
     """
     require(actor, "read")
-    then = and_(uses.c.at >= utc(since), uses.c.at < utc(until), _seen(actor, uses.c.account_id))
+    then = and_(uses.c.at >= utc(since), uses.c.at < utc(until), in_scope(actor, uses.c.account_id))
     viewed = and_(then, uses.c.kind == "view", uses.c.account_id.is_not(None))
     acted = and_(then, uses.c.kind == "act", uses.c.account_id.is_not(None))
     with store.read() as connection:
@@ -173,13 +171,6 @@ def adoption(store: Store, actor: Actor, since: datetime, until: datetime) -> Ad
         from_score=sum(seen is not None and at - seen <= FROM_SCORE for at, seen in acts),
         responses=_responses(touched),
     )
-
-
-def _seen(actor: Actor, account_id: ColumnElement[Any]) -> ColumnElement[bool]:
-    if actor.everything:
-        return true()
-    run_id = select(pointer.c.run_id).scalar_subquery()
-    return account_id.in_(select(current.c.account_id).where(current.c.run_id == run_id, visible(actor)))
 
 
 def _weeks(days: Sequence[Any]) -> tuple[Week, ...]:
@@ -224,7 +215,7 @@ def _first_touches(actor: Actor, since: datetime, until: datetime) -> Select[Any
             transitions.c.kind != "recalibrated",
             runs.c.published_at >= utc(since),
             runs.c.published_at < utc(until),
-            _seen(actor, transitions.c.account_id),
+            in_scope(actor, transitions.c.account_id),
         )
         .group_by(transitions.c.account_id, transitions.c.to_band, transitions.c.as_of, runs.c.published_at)
     )

@@ -14,11 +14,11 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import Actor, require, sayable, visible
+from retinue.store.access import Actor, in_scope, of_current_run, require, sayable
 from retinue.store.database import Store
 from retinue.store.publish import utc
 from retinue.store.said import known, write_audit
-from retinue.store.tables import assignments, current, notes, pointer, tasks
+from retinue.store.tables import assignments, current, notes, tasks
 
 Status = Literal["open", "done", "dropped"]
 
@@ -127,7 +127,7 @@ def tasks_of(
 
     `after` is the id of the last task of the page before. `owners`: theirs only.
     """
-    conditions: list[ColumnElement[bool]] = [_seen(actor)]
+    conditions: list[ColumnElement[bool]] = [in_scope(actor, tasks.c.account_id)]
     if account_id is not None:
         conditions.append(tasks.c.account_id == account_id.replace("\0", ""))
     if owners is not None:
@@ -139,7 +139,7 @@ def tasks_of(
     due = func.coalesce(tasks.c.due_on, date.max)
     with store.read() as connection:
         if after is not None:
-            own = and_(tasks.c.id == after, _seen(actor))
+            own = and_(tasks.c.id == after, in_scope(actor, tasks.c.account_id))
             last = connection.execute(select(due).where(own)).scalar_one_or_none()
             if last is None:
                 raise NotFound(f"task {after}, where the page before ended, is gone", hint="start over")
@@ -151,7 +151,7 @@ def tasks_of(
 def open_tasks(store: Store, actor: Actor, account_ids: list[str]) -> dict[str, int]:
     """How many tasks are open for each of these accounts, as far as the actor may see them."""
     query = select(tasks.c.account_id, func.count()).where(
-        tasks.c.account_id.in_(account_ids), tasks.c.status == "open", _seen(actor)
+        tasks.c.account_id.in_(account_ids), tasks.c.status == "open", in_scope(actor, tasks.c.account_id)
     )
     with store.read() as connection:
         return {row[0]: row[1] for row in connection.execute(query.group_by(tasks.c.account_id))}
@@ -186,8 +186,7 @@ def assign(store: Store, actor: Actor, account_id: str, owner: str, *, now: date
     owner = _text("an owner", owner, TITLE)
     known(store, actor, account_id)
     with store.write() as connection:
-        run_id = select(pointer.c.run_id).scalar_subquery()
-        own = and_(current.c.run_id == run_id, current.c.account_id == account_id)
+        own = and_(of_current_run(), current.c.account_id == account_id)
         before = connection.execute(select(current.c.owner).where(own)).scalar_one_or_none()
         # An earlier assignment stands between the source and us: what it covered is what the source says.
         earlier = connection.execute(
@@ -219,20 +218,9 @@ def last_assignment(store: Store) -> int | None:
     return newest
 
 
-def _seen(actor: Actor) -> ColumnElement[bool]:
-    """Of accounts that the actor may see; who sees everything also sees those that are gone."""
-    if actor.everything:
-        return tasks.c.account_id.is_not(None)
-    run_id = select(pointer.c.run_id).scalar_subquery()
-    return tasks.c.account_id.in_(
-        select(current.c.account_id).where(current.c.run_id == run_id, visible(actor))
-    )
-
-
 def _read() -> Any:
-    run_id = select(pointer.c.run_id).scalar_subquery()
     fields = [current.c.name if f.name == "name" else tasks.c[f.name] for f in dataclasses.fields(Task)]
-    own = and_(current.c.run_id == run_id, current.c.account_id == tasks.c.account_id)
+    own = and_(of_current_run(), current.c.account_id == tasks.c.account_id)
     return select(*fields).select_from(tasks.outerjoin(current, own))
 
 
@@ -240,7 +228,7 @@ def _change(store: Store, actor: Actor, task: int, values: dict[str, Any], what:
     require(actor, "act")
     with store.write() as connection:
         row: Row[Any] | None = connection.execute(
-            select(tasks).where(tasks.c.id == task, _seen(actor))
+            select(tasks).where(tasks.c.id == task, in_scope(actor, tasks.c.account_id))
         ).first()
         if row is None:
             raise NotFound(f"no task {task}")
