@@ -23,6 +23,7 @@ from retinue.store.publish import publish
 from retinue.store.runs import sweep
 from retinue.store.snapshots import Published
 from retinue.store.tables import current, details, transitions
+from retinue.store.work import assign
 from tests.store.company import NOW, SUNDAYS, changed, current_rows, intact, run_and_publish, write_run
 
 
@@ -232,3 +233,22 @@ def test_when_the_disk_takes_no_more_the_run_before_stays_current(store: Store, 
     assert intact(home, read_manifest(home, "r0"))
     run_and_publish(store, home, "next", SUNDAYS, 60)
     assert state(store)[:2] == ("next", 60)
+
+
+def test_an_account_that_is_given_to_somebody_while_a_run_is_staged_is_theirs_in_it(store: Store, home: Path):
+    run_and_publish(store, home, "r0", SUNDAYS, 3)
+    manifest = write_run(home, "r1", SUNDAYS, 3, 60.0, "r0")
+    publishing._stage(store, "r1", current_rows(3, SUNDAYS[-1]), changed(3, SUNDAYS[-1]))
+    assign(store, OPERATOR, "A-00001", "ann", now=NOW)
+    publishing._flip(store, manifest, 3, 3, NOW)
+    owners = {row.account_id: row.owner for row in accounts(store, OPERATOR, limit=None)}
+    assert owners == {"A-00000": None, "A-00001": "ann", "A-00002": None}
+
+
+def test_a_source_that_names_a_new_owner_ends_what_was_assigned(store: Store, home: Path):
+    run_and_publish(store, home, "r0", SUNDAYS, 3)
+    assign(store, OPERATOR, "A-00001", "ann", now=NOW)
+    manifest = write_run(home, "r1", SUNDAYS, 3, 60.0, "r0")
+    rows = current_rows(3, SUNDAYS[-1], owner=[None, "bob", None])
+    publish(store, manifest, rows, changed(3, SUNDAYS[-1]), NOW)
+    assert {row.account_id: row.owner for row in accounts(store, OPERATOR, limit=None)}["A-00001"] == "bob"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
 
 from retinue.errors import StoreError
 from retinue.store.database import Store
@@ -95,6 +95,7 @@ def _flip(store: Store, manifest: Manifest, accounts: int, changes: int, now: da
                 accounts=accounts,
             )
         )
+        _assign(connection, run_id)
         if manifest.previous is None:
             connection.execute(insert(pointer).values(one=1, run_id=run_id))
         else:
@@ -129,7 +130,6 @@ def _stage(store: Store, run_id: str, accounts: pa.Table, changes: pa.Table) -> 
             values = {name: _values(store, part.column(name)) for name in part.column_names}
             values["run_id"] = [run_id] * part.num_rows
             if table is current:
-                values["owner"] = _owners(store, values["account_id"], values.get("owner"))
                 names = values.get("name", [None] * part.num_rows)
                 values["search"] = [
                     search_text(*pair) for pair in zip(names, values["account_id"], strict=True)
@@ -138,20 +138,19 @@ def _stage(store: Store, run_id: str, accounts: pa.Table, changes: pa.Table) -> 
                 _insert(connection, table, values)
 
 
-def _owners(store: Store, account_ids: list[str], owners: list[str | None] | None) -> list[str | None]:
-    """The owners as the source names them, except where an assignment holds."""
-    named = owners if owners is not None else [None] * len(account_ids)
-    with store.read() as connection:
-        rows = connection.execute(
-            select(assignments.c.account_id, assignments.c.owner, assignments.c.source_owner).where(
-                assignments.c.withdrawn_at.is_(None)
-            )
-        )
-        held = {account: (owner, source) for account, owner, source in rows}
-    return [
-        held[account][0] if account in held and held[account][1] == owner else owner
-        for account, owner in zip(account_ids, named, strict=True)
-    ]
+def _assign(connection: Connection, run_id: str) -> None:
+    """Give accounts of the run to whom they were assigned, where their source still names the same owner."""
+    holds = and_(
+        assignments.c.account_id == current.c.account_id,
+        assignments.c.withdrawn_at.is_(None),
+        assignments.c.source_owner.is_not_distinct_from(current.c.owner),
+    )
+    owner = select(assignments.c.owner).where(holds).scalar_subquery()
+    connection.execute(
+        update(current)
+        .where(current.c.run_id == run_id, select(assignments.c.id).where(holds).exists())
+        .values(owner=owner)
+    )
 
 
 def _values(store: Store, column: pa.ChunkedArray) -> list[Any]:
