@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from retinue.action.matching import holds
 from retinue.action.picture import BANDS, NEVER, Days, Earlier, Flags, Happened, Picture
+from retinue.action.stake import at_stake
 from retinue.project.alerts import Alerting, AlertRule
 
 #: Days over which alerts of an account are counted.
@@ -180,8 +181,5 @@ def remembered(
 
 
 def stake(now: Picture) -> NDArray[np.float64]:
-    """(100 - score) / 100 x ARR, doubled within 90 days of renewal: the order of the book."""
-    near = (now.renews_in >= 0) & (now.renews_in <= 90)
-    money = np.maximum(np.nan_to_num(now.arr, nan=1.0), 0.0)
-    lost = 1 - np.nan_to_num(now.computed, nan=100.0) / 100
-    return np.asarray(lost * money * np.where(near, 2.0, 1.0), np.float64)
+    """What is at stake with each account; nothing with one that has no score."""
+    return np.nan_to_num(at_stake(now.computed, now.arr, now.renews_in), nan=0.0)

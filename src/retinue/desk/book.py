@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args
 
+from retinue.action.stake import RENEWAL_DAYS
 from retinue.desk.steady import steady
 from retinue.errors import StoreError
 from retinue.store.access import Actor
@@ -99,6 +100,11 @@ class BookRow:
     tasks: int
     renews_in: int | None
     falls_fast: bool
+
+    @property
+    def renews_soon(self) -> bool:
+        """Whether it counts double in the order of the book."""
+        return self.renews_in is not None and 0 <= self.renews_in <= RENEWAL_DAYS
 
 
 @dataclass(frozen=True, slots=True)

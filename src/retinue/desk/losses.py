@@ -235,7 +235,7 @@ def _read(project: Project, tell: Listener) -> list[list[Any]]:
         ids = engine.arrow(accounts.order_by("ix").select("account_id"))["account_id"]
         for name, rule in rules.items():
             if rule.source is not None:
-                rows = outcomes.rows(engine, project, accounts, rule.source, rule)
+                rows = outcomes.of_rule(engine, project, accounts, rule)
             else:
                 rows = outcomes.ends(engine, accounts)
             who = ids.take(rows["ix"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from retinue.project.declaration import Declaration, Length, Span, When, Where
+from retinue.project.declaration import Declaration, Length, Span, TimeOfDay, When, Where
 
 Band = Literal["at_risk", "watch", "healthy"]
 
@@ -99,20 +98,6 @@ class AlertRule(Declaration):
         return self.kind in PORTFOLIO_KINDS
 
 
-def _clock(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", value):
-        return value.zfill(5)
-    raise ValueError('write a time of day such as "08:00"')
-
-
-TimeOfDay = Annotated[
-    str,
-    BeforeValidator(_clock),
-    AfterValidator(str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["08:00"]}),
-]
-
-
 class Alerting(Declaration):
     """How often people may be interrupted.
 
@@ -126,8 +111,8 @@ class Alerting(Declaration):
     portfolio_to: tuple[str, ...] = ()
     per_account: int = Field(default=3, ge=1)
     per_person: int = Field(default=10, ge=1)
-    quiet_from: TimeOfDay = "18:00"
-    quiet_until: TimeOfDay = "08:00"
+    quiet_from: TimeOfDay = Field(default="18:00", validate_default=True)
+    quiet_until: TimeOfDay = Field(default="08:00", validate_default=True)
     workdays: tuple[int, ...] = (0, 1, 2, 3, 4)
     storm: float = Field(default=0.1, gt=0, le=1)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
@@ -68,6 +69,20 @@ def _day(value: Any) -> Any:
         raise ValueError(f"not a date: {value!r}; write one such as 2024-03-31") from None
 
 
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('write a time of day such as "06:00"')
+    return timedelta(hours=int(match[1]), minutes=int(match[2]))
+
+
+def _show_time(value: timedelta) -> str:
+    minutes = int(value.total_seconds()) // 60
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
 _PERIOD_SCHEMA = WithJsonSchema(
     {"type": "string", "pattern": r"^\s*\d+\s*[dw]\s*$", "examples": ["28d", "8w"]}
 )
@@ -107,4 +122,11 @@ Day = Annotated[
     date,
     BeforeValidator(_day),
     WithJsonSchema({"type": "string", "format": "date", "examples": ["2024-03-31"]}),
+]
+#: From midnight; written as hours and minutes.
+TimeOfDay = Annotated[
+    timedelta,
+    BeforeValidator(_time_of_day),
+    PlainSerializer(_show_time, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["06:00"]}),
 ]

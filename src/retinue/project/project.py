@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, WithJsonSchema
+from pydantic import Field, TypeAdapter
 
 from retinue.errors import Place
 from retinue.project.alerts import Alerting, AlertRule
-from retinue.project.declaration import Declaration
+from retinue.project.declaration import Declaration, TimeOfDay
 from retinue.project.destinations import Destinations
 from retinue.project.metrics import AnyMetric, Children, Sql
 from retinue.project.outcomes import OutcomeRule, Validation
@@ -34,28 +32,6 @@ SEMANTICS = 1
 
 #: Lower edges of the default tenure buckets, in days.
 TENURE_BUCKETS = (0, 30, 90, 180, 365, 730)
-
-
-def _time_of_day(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError('write a time of day such as "06:00"')
-    return timedelta(hours=int(match[1]), minutes=int(match[2]))
-
-
-def _show_time(value: timedelta) -> str:
-    minutes = int(value.total_seconds()) // 60
-    return f"{minutes // 60:02}:{minutes % 60:02}"
-
-
-TimeOfDay = Annotated[
-    timedelta,
-    BeforeValidator(_time_of_day),
-    PlainSerializer(_show_time, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,2}:\d{2}$", "examples": ["06:00"]}),
-]
 
 
 class Settings(Declaration):

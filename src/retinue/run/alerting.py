@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue.action.alerts import FEW, Before, Memory, Raised, condition, raised, remembered, stake
+from retinue.action.matching import holds
 from retinue.action.picture import NEVER, Earlier, Happened, Picture, aligned
 from retinue.action.playbooks import Enrolment, enrolled
 from retinue.action.portfolio import Finding, Known
@@ -110,7 +112,7 @@ class _Date:
     def rules(self) -> Mapping[str, AlertRule]:
         return self.workspace.project.settings.alerts
 
-    @property
+    @cached_property
     def triggers(self) -> Mapping[str, AlertRule]:
         """The triggers of playbooks, as rules; those that wait for an alert left out."""
         told = {
@@ -188,7 +190,7 @@ class _Date:
                 places = found.alerts.get(book.when.alert, np.zeros(0, np.int64))
                 places = np.zeros(0, np.int64) if book.when.alert in found.storms else places
                 if book.applies_to is not None:
-                    places = places[_holds(book.applies_to, now)[places]]
+                    places = places[holds(book.applies_to, now.columns, len(now))[places]]
                 reason = f"alert {book.when.alert}"
             else:
                 rule = self.triggers[name]
@@ -254,12 +256,6 @@ class _Date:
 def _texts(now: Picture, name: str) -> list[str | None]:
     column = now.columns.get(name)
     return [None] * len(now) if column is None else column.to_pylist()
-
-
-def _holds(asked: Any, now: Picture) -> Any:
-    from retinue.action.matching import holds
-
-    return holds(asked, now.columns, len(now))
 
 
 def _as_arrays(memory: Remembered, now: Picture) -> Memory:

@@ -12,18 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from retinue.action.stake import at_stake
 from retinue.insight.drivers import WHOLE
 from retinue.insight.stability import NO_DAY
 from retinue.project.project import Project
 from retinue.run.changes import Changes
 from retinue.run.history import New
 from retinue.run.kept import BACK, DELTAS, SPARK_WEEKS, Kept
-from retinue.run.layers import History, bands_array, dates_array, day_number, numbers_array
+from retinue.run.layers import History, bands_array, dates_array, day_number, floats_of, numbers_array
 
 Array = NDArray[Any]
 
-#: Days before a renewal within which an account counts double.
-RENEWAL_DAYS = 90
 #: The attributes that the list has columns for; the rest go into one.
 COLUMNS = ("name", "owner", "territory", "segment", "tier", "arr", "renews_on")
 
@@ -99,13 +98,9 @@ def _attribute(accounts: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedAr
 
 
 def _attention(effective: Array, arr: pa.ChunkedArray, renews: pa.ChunkedArray, last: date) -> Array:
-    """(100 - effective)/100 x ARR, doubled within 90 days of renewal; an unknown ARR counts as 1,
-    a negative one as nothing."""
-    money = np.maximum(pc.fill_null(arr, 1.0).to_numpy(zero_copy_only=False), 0.0)
-    days = pc.fill_null(renews.cast(pa.int32()), -(2**30)).to_numpy(zero_copy_only=False) - day_number(last)
-    near = (days >= 0) & (days <= RENEWAL_DAYS)
-    stake: Array = (100 - effective) / 100 * money * np.where(near, 2, 1)
-    return stake
+    """What is at stake with each account, nan without a score."""
+    days = floats_of(renews.cast(pa.int32()))
+    return at_stake(effective, floats_of(arr), days - day_number(last))
 
 
 def _reasons(snapshots: pa.Table, changes: Changes, count: int, project: Project) -> pa.Array:

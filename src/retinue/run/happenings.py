@@ -33,7 +33,7 @@ class Happenings:
     trace: Trace
     since: date
     _stack: ExitStack = field(default_factory=ExitStack)
-    _reader: Any = None
+    _reader: _Reader | None = None
     _read: dict[tuple[str, str | None, str | None, date | None], _Rows] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -85,26 +85,42 @@ class Happenings:
     def _rows(self, source: str, where: Any, column: str | None, since: date | None) -> _Rows:
         asked = (source, None if where is None else show(where), column, since)
         if asked not in self._read:
-            table = self._of_engine().rows(source, where, column, since)
-            encoded = pc.dictionary_encode(table["value"].combine_chunks())
+            from retinue.warehouse import outcomes
+
+            reader = self._of_engine()
+            table = outcomes.rows(
+                reader.engine, self.project, reader.accounts, source, where=where, reason=column, since=since
+            )
+            encoded = pc.dictionary_encode(table["reason"].combine_chunks())
             self._read[asked] = _Rows(
-                self._of_engine().ids,
+                reader.ids,
                 table["ix"].to_numpy().astype(np.int64),
                 days_of(table["day"]),
-                days_of(table["visible"]),
+                days_of(table["known"]),
                 pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64),
                 encoded.dictionary.to_pylist(),
             )
         return self._read[asked]
 
-    def _of_engine(self) -> Any:
+    def _of_engine(self) -> _Reader:
         if self._reader is None:
             from retinue.warehouse.engine import connect
-            from retinue.warehouse.happened import Reader
+            from retinue.warehouse.facts import sources
 
             engine = self._stack.enter_context(connect(self.project, trace=self.trace))
-            self._reader = Reader.of(engine, self.project)
+            people = sources.load(engine, self.project, {}).accounts
+            ids = engine.arrow(people.order_by("ix").select("account_id"))["account_id"]
+            self._reader = _Reader(engine, people, ids.combine_chunks())
         return self._reader
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """An engine that has the accounts of the project; `ids` are by ix."""
+
+    engine: Any
+    accounts: Any
+    ids: pa.Array
 
 
 @dataclass(frozen=True)

@@ -204,16 +204,18 @@ def due_at(now: datetime, policy: Alerting, project: Project, severity: str) -> 
         return now
     zone = ZoneInfo(project.settings.timezone)
     here = now.astimezone(zone)
-    quiet_from, until = time.fromisoformat(policy.quiet_from), time.fromisoformat(policy.quiet_until)
+    quiet_from, until = policy.quiet_from, policy.quiet_until
     for ahead in range(15):
         day = here.date() + timedelta(days=ahead)
         if day.weekday() not in policy.workdays:
             continue
         # Where quiet hours pass midnight, people work from `until` to `quiet_from`.
-        spans = [(until, quiet_from)] if until < quiet_from else [(time(), quiet_from), (until, time.max)]
+        whole = timedelta(0), timedelta(days=1)
+        spans = [(until, quiet_from)] if until < quiet_from else [(whole[0], quiet_from), (until, whole[1])]
+        midnight = datetime.combine(day, time(), zone)
         for start, end in spans:
-            opens = max(here, datetime.combine(day, start, zone))
-            if opens < datetime.combine(day, end, zone):
+            opens = max(here, midnight + start)
+            if opens < midnight + end:
                 return opens.astimezone(now.tzinfo)
     return now
 

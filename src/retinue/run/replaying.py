@@ -142,7 +142,7 @@ class Asked:
                 from retinue.warehouse import outcomes
 
                 name = project.settings.validation.interventions
-                done = _events(outcomes.rows(engine, project, computed.facts.accounts, name, None))
+                done = _events(outcomes.rows(engine, project, computed.facts.accounts, name))
             limit = None
             if self.rule.until is not None:
                 limit = days_of(around[f"a_{self.rule.until}"].cast(pa.date32()))
@@ -169,7 +169,7 @@ class Asked:
 
         rule, there = self.rule, computed.facts.accounts
         if rule.source is not None:
-            return _events(outcomes.rows(engine, self.project, there, rule.source, rule))
+            return _events(outcomes.of_rule(engine, self.project, there, rule))
         if rule.ended:
             return _with_arr(_events(outcomes.ends(engine, there)), replay)
         if rule.recorded is not None:

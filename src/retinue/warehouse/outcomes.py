@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -37,15 +40,35 @@ def ends(engine: Engine, accounts: ir.Table) -> pa.Table:
     return engine.arrow(told.order_by("ix", "day")).cast(SCHEMA)
 
 
-def rows(
-    engine: Engine, project: Project, accounts: ir.Table, name: str, rule: OutcomeRule | None
-) -> pa.Table:
-    """The rows of the source `name` as in SCHEMA: those of an outcome `rule`, without one all.
+def of_rule(engine: Engine, project: Project, accounts: ir.Table, rule: OutcomeRule) -> pa.Table:
+    """The rows of its source that count for an outcome, as in SCHEMA. Raises SourceError."""
+    return rows(
+        engine,
+        project,
+        accounts,
+        rule.source or "",
+        where=rule.where,
+        amount=rule.amount,
+        reason=rule.reason,
+    )
 
-    Known on the day on which the row is visible. Raises SourceError.
+
+def rows(
+    engine: Engine,
+    project: Project,
+    accounts: ir.Table,
+    name: str,
+    *,
+    where: Any = None,
+    amount: str | None = None,
+    reason: str | None = None,
+    since: date | None = None,
+) -> pa.Table:
+    """The rows of the source `name` as in SCHEMA, for which `where` holds; `amount` and `reason` are
+    columns of it.
+
+    Known on the day on which the row is visible, `since` or later. Raises SourceError.
     """
-    where = rule.where if rule else None
-    amount, reason = (rule.amount, rule.reason) if rule else (None, None)
     wanted = Wanted(
         numbers=frozenset([amount] if amount else []),
         plain=frozenset([reason] if reason else []),
@@ -54,6 +77,8 @@ def rows(
     found = sources.read(engine, project, name, wanted, accounts, money.load(engine, project)).table
     if where is not None:
         found = found.filter(found[flag(where)])
+    if since is not None:
+        found = found.filter(found.visible >= since)
     told = found.select(
         "ix",
         day=_.day,

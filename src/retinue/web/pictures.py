@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from retinue.action.stake import RENEWAL_DAYS
 from retinue.desk.book import BookRow
 from retinue.report.axes import WIDTH, Axis, field_of
 from retinue.report.svg import drawing, element, escaped, nothing, path
 from retinue.words import WORDS, shown
 
-#: Days to a renewal within which a mark is full.
-NEAR = 90
 _HEIGHT = 250.0
 
 
@@ -39,21 +38,17 @@ def stakes(rows: Sequence[BookRow], currency: str | None) -> Markup:
         zip(there, money, strict=True), key=lambda pair: pair[0].account.attention or 0
     ):
         parts.append(_mark(row, field.x(row.account.effective or 0.0), field.y(height)))
-    soon = sum(1 for row in there if _soon(row))
+    soon = sum(1 for row in there if row.renews_soon)
     told = (
-        f"{len(there)} accounts by score and revenue; {soon} of them renew within {NEAR} days and are full. "
-        "Low scores with high revenue are at the top left."
+        f"{len(there)} accounts by score and revenue; {soon} of them renew within {RENEWAL_DAYS} days "
+        "and are full. Low scores with high revenue are at the top left."
     )
     return drawing("Score and revenue", told, WIDTH, _HEIGHT, parts)
 
 
-def _soon(row: BookRow) -> bool:
-    return row.renews_in is not None and 0 <= row.renews_in <= NEAR
-
-
 def _mark(row: BookRow, x: float, y: float) -> str:
     account = row.account
-    kind = f"stake {account.band or 'unscored'}{' full' if _soon(row) else ''}"
+    kind = f"stake {account.band or 'unscored'}{' full' if row.renews_soon else ''}"
     size = 5.0
     shapes = {
         "at_risk": [(x, y - size), (x + size, y + size), (x - size, y + size)],
