@@ -35,7 +35,7 @@ from urllib.parse import urlencode
 
 from web_store import OWNERS, SEGMENTS, TERRITORIES, Company, build, build_next
 
-from retinue.store.reading import prepare
+from retinue.store.published.reading import prepare
 from retinue.workspace import open_workspace
 
 ROOT = Path(__file__).resolve().parent.parent

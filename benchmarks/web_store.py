@@ -23,11 +23,11 @@ import pyarrow as pa
 import yaml
 
 from retinue.project.project import Formula
-from retinue.store.contract import TABLES
-from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.publish import publish
-from retinue.store.reading import prepare
-from retinue.store.runs import RunWriter
+from retinue.store.published.contract import TABLES
+from retinue.store.published.manifest import Manifest, merge_parts
+from retinue.store.published.publish import publish
+from retinue.store.published.reading import prepare
+from retinue.store.published.runs import RunWriter
 from retinue.workspace import Workspace, open_workspace
 
 LAST = date(2026, 5, 31)

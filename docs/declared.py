@@ -17,13 +17,13 @@ from pydantic.fields import FieldInfo
 from retinue.period import Period
 from retinue.project import metrics, scorecards, sources
 from retinue.project import project as declared
-from retinue.project.declaration import Declaration, When, Where
+from retinue.project.declaration import Declaration, TimeOfDay, When, Where
 
 #: Annotations with a way of writing of their own. Compared one by one: not all can be hashed.
 _NOTATIONS: tuple[tuple[Any, str], ...] = (
     (When, "[condition](#conditions)"),
     (Where, "[condition](#conditions), or a mapping of columns to values"),
-    (declared.TimeOfDay, 'time of day, such as `"06:00"`'),
+    (TimeOfDay, 'time of day, such as `"06:00"`'),
     (sources.AClock, "column, or [clock](#clock)"),
     (sources.AColumn, "column, or [column](#column)"),
     (scorecards.Values, "value, or list of values"),

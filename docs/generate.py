@@ -59,8 +59,8 @@ def errors_page() -> str:
 
 
 def tables_page() -> str:
-    """The published tables, from `retinue.store.contract`."""
-    contract: Any = importlib.import_module("retinue.store.contract")
+    """The published tables, from `retinue.store.published.contract`."""
+    contract: Any = importlib.import_module("retinue.store.published.contract")
     parts = [
         "# Published tables\n",
         "What `retinue export` writes. Names, keys and columns are a contract: later versions may add columns, and\n"
@@ -155,7 +155,7 @@ PAGES: tuple[tuple[str, Callable[[], str], str, str], ...] = (
     (
         "tables",
         tables_page,
-        "retinue.store.contract",
+        "retinue.store.published.contract",
         "[Published tables](tables.md): names, keys and columns, which are a contract",
     ),
     ("api", api_page, "retinue.api.app", "[HTTP API](api.md): every route, for programs"),

@@ -29,12 +29,12 @@ from docs.pages import ROOT
 from retinue.desk.background import wait
 from retinue.desk.losses import start_reading
 from retinue.desk.trust import start_trial
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.current import accounts, current_run
-from retinue.store.people import actor_of, add_person, find_person
-from retinue.store.said import add_note, add_override
-from retinue.store.sessions import begin_session
-from retinue.store.work import add_task
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.people.people import actor_of, add_person, find_person
+from retinue.store.people.sessions import begin_session
+from retinue.store.published.current import accounts, current_run
+from retinue.store.work.said import add_note, add_override
+from retinue.store.work.tasks import add_task
 from retinue.web.app import application
 from retinue.web.site import Site
 from retinue.workspace import Workspace, open_workspace

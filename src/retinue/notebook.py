@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from retinue.run import RunResult
     from retinue.run.explanation import Explanation
     from retinue.run.validate import Validated
-    from retinue.store.current import CurrentRow
+    from retinue.store.published.current import CurrentRow
     from retinue.workspace import Workspace
 
 Date = date | str
@@ -213,8 +213,8 @@ class Project:
         Filters are band, owner, segment, territory, tier, stage, scorecard, ...: a value, a list of
         them, or None for accounts without one. Raises NotFound before the first run.
         """
-        from retinue.store.access import OPERATOR
-        from retinue.store.current import accounts
+        from retinue.store.people.access import OPERATOR
+        from retinue.store.published.current import accounts
 
         return Accounts(
             accounts(

@@ -13,10 +13,10 @@ from pathlib import Path
 from retinue.errors import NotFound
 from retinue.project.load import load
 from retinue.project.project import Project
-from retinue.store.current import RunInfo, current_run
 from retinue.store.database import Store, open_store
-from retinue.store.manifest import Manifest, check_run_id, read_manifest
-from retinue.store.snapshots import Published
+from retinue.store.published.current import RunInfo, current_run
+from retinue.store.published.manifest import Manifest, check_run_id, read_manifest
+from retinue.store.published.snapshots import Published
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from retinue.store.access import OPERATOR
 from retinue.store.database import Store
-from retinue.store.people import Person, add_person, find_person
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.people import Person, add_person, find_person
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

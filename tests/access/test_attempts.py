@@ -3,8 +3,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from retinue.store.attempts import FREE, FREE_PER_ADDRESS, forgive, keys_for, try_now
 from retinue.store.database import Store, open_store
+from retinue.store.people.attempts import FREE, FREE_PER_ADDRESS, forgive, keys_for, try_now
 from tests.access.hands import NOW
 
 SECOND = timedelta(seconds=1)

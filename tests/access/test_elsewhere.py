@@ -14,10 +14,10 @@ import pytest
 from retinue.errors import Forbidden, SignInError, StoreError
 from retinue.signin.oidc import Away, come_back, send_away
 from retinue.signin.provider import Provider, Settings
-from retinue.store.access import OPERATOR
-from retinue.store.audit_log import audit_log
 from retinue.store.database import Store, open_store
-from retinue.store.people import Person, change_person, disable_person, find_person
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.audit_log import audit_log
+from retinue.store.people.people import Person, change_person, disable_person, find_person
 from tests.access.elsewhere import RETURN, SECRET, signed_in
 from tests.access.hands import let_in
 

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from retinue.signin.provider import Provider, Settings
-from retinue.store.access import OPERATOR
-from retinue.store.people import change_person, find_person
-from retinue.store.sessions import begin_session, session
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.people import change_person, find_person
+from retinue.store.people.sessions import begin_session, session
 from retinue.workspace import Workspace
 from tests.access.elsewhere import RETURN, SECRET, signed_in
 from tests.access.hands import let_in

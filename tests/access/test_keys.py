@@ -7,12 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from retinue.errors import Forbidden, NotFound, StoreError
-from retinue.store.access import OPERATOR
-from retinue.store.audit_log import audit_log
 from retinue.store.database import Store
-from retinue.store.keys import actor_of_key, add_key, keys_of, revoke_key, rotate_key
-from retinue.store.people import actor_of, disable_person, find_person, set_password
-from retinue.store.sessions import begin_session, revoke_session, session, sessions_of
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.audit_log import audit_log
+from retinue.store.people.keys import actor_of_key, add_key, keys_of, revoke_key, rotate_key
+from retinue.store.people.people import actor_of, disable_person, find_person, set_password
+from retinue.store.people.sessions import begin_session, revoke_session, session, sessions_of
 from retinue.store.tables import api_keys
 from tests.access.hands import NOW, let_in
 

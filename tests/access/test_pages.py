@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinue.signin import passwords
-from retinue.store.access import OPERATOR
-from retinue.store.attempts import FREE, keys_for, try_now
-from retinue.store.audit_log import audit_log
-from retinue.store.keys import actor_of_key
-from retinue.store.people import disable_person, find_person, people_list, set_password
-from retinue.store.sessions import begin_session, session
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.attempts import FREE, keys_for, try_now
+from retinue.store.people.audit_log import audit_log
+from retinue.store.people.keys import actor_of_key
+from retinue.store.people.people import disable_person, find_person, people_list, set_password
+from retinue.store.people.sessions import begin_session, session
 from retinue.web.pages.me import browser
 from retinue.web.pages.signin import safe_next
 from retinue.web.site import Site

@@ -12,10 +12,10 @@ from argon2 import PasswordHasher
 from retinue.errors import StoreError
 from retinue.signin import passwords
 from retinue.signin.passwords import MustChoose, Refused, check_new, hashed, sign_in, verified
-from retinue.store.access import OPERATOR
-from retinue.store.attempts import FREE, keys_for, try_now
 from retinue.store.database import Store, open_store
-from retinue.store.people import Person, disable_person, find_person, set_password, who_signs_in
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.attempts import FREE, keys_for, try_now
+from retinue.store.people.people import Person, disable_person, find_person, set_password, who_signs_in
 from tests.access.hands import NOW, let_in
 
 GOOD = "tin piano under fog"

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from retinue.errors import Forbidden, NotFound, StoreError
-from retinue.store import people
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.audit_log import audit_log
 from retinue.store.database import Store
-from retinue.store.keys import add_key, keys_of
-from retinue.store.people import actor_of, add_person, change_person, disable_person, find_person
-from retinue.store.sessions import begin_session, session
+from retinue.store.people import people
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.people.audit_log import audit_log
+from retinue.store.people.keys import add_key, keys_of
+from retinue.store.people.people import actor_of, add_person, change_person, disable_person, find_person
+from retinue.store.people.sessions import begin_session, session
 from tests.access.hands import NOW, let_in
 
 

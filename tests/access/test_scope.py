@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from retinue.errors import NotFound
-from retinue.store.access import OPERATOR, Actor, Role
-from retinue.store.audit_log import audit_log
-from retinue.store.current import SORTS, account, accounts, changes, counts, near, seen_ids
 from retinue.store.database import Store, open_store
-from retinue.store.keys import actor_of_key, add_key
-from retinue.store.people import SEES, Sees, actor_of, add_person, disable_person, find_person
-from retinue.store.publish import publish
-from retinue.store.said import add_note
-from retinue.store.sessions import begin_session, session
+from retinue.store.people.access import OPERATOR, Actor, Role
+from retinue.store.people.audit_log import audit_log
+from retinue.store.people.keys import actor_of_key, add_key
+from retinue.store.people.people import SEES, Sees, actor_of, add_person, disable_person, find_person
+from retinue.store.people.sessions import begin_session, session
+from retinue.store.published.current import SORTS, account, accounts, changes, counts, near, seen_ids
+from retinue.store.published.publish import publish
 from retinue.store.tables import api_keys, people, sessions
-from retinue.store.work import add_task, open_tasks, tasks_of
+from retinue.store.work.said import add_note
+from retinue.store.work.tasks import add_task, open_tasks, tasks_of
 from tests.access.hands import NOW
 from tests.store.company import SUNDAYS, changed, current_rows, ids, write_run
 

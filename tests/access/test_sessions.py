@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import select, text
 
 from retinue.errors import Forbidden, NotFound
-from retinue.store.access import OPERATOR
 from retinue.store.database import Store
-from retinue.store.people import actor_of, change_person, disable_person
-from retinue.store.sessions import begin_session, end_session, revoke_session, session, sessions_of
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.people import actor_of, change_person, disable_person
+from retinue.store.people.sessions import begin_session, end_session, revoke_session, session, sessions_of
 from retinue.store.tables import sessions
 from tests.access.hands import NOW, let_in
 

@@ -8,9 +8,9 @@ from datetime import date
 from sqlalchemy import select
 
 from retinue.run.alerting import Evaluated, evaluate
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.alerts import Alert, alerts_of, close_alert, mute
+from retinue.store.people.access import OPERATOR, Actor
 from retinue.store.tables import outbox
+from retinue.store.work.alerts import Alert, alerts_of, close_alert, mute
 from retinue.workspace import Workspace
 from tests.alerts.conftest import LAST, noon
 

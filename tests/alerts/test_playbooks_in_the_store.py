@@ -8,10 +8,10 @@ from sqlalchemy import func, select
 
 from retinue.run.playing import Played, advance
 from retinue.run.rehearsing import rehearse_playbook
-from retinue.store import plays
-from retinue.store.access import OPERATOR
+from retinue.store.people.access import OPERATOR
 from retinue.store.tables import enrolments, outbox, tasks
-from retinue.store.work import close_task, tasks_of
+from retinue.store.work import plays
+from retinue.store.work.tasks import close_task, tasks_of
 from retinue.workspace import Workspace
 from tests.alerts.conftest import LAST, noon
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from retinue.project.serving import Serve
 from retinue.serve.app import Served, serving
-from retinue.store.access import OPERATOR, RIGHTS, Right
-from retinue.store.keys import SCOPES, add_key
+from retinue.store.people.access import OPERATOR, RIGHTS, Right
+from retinue.store.people.keys import SCOPES, add_key
 from tests.web.company import NOW, PEOPLE
 from tests.web.house import House, clock
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from retinue.store.access import OPERATOR, Right
-from retinue.store.keys import add_key
-from retinue.store.people import add_person
-from retinue.store.said import add_note, add_outcome, add_override, add_pulse
-from retinue.store.work import add_task
+from retinue.store.people.access import OPERATOR, Right
+from retinue.store.people.keys import add_key
+from retinue.store.people.people import add_person
+from retinue.store.work.said import add_note, add_outcome, add_override, add_pulse
+from retinue.store.work.tasks import add_task
 from tests.api.callers import EVERYBODY, Caller, Programs, problem
 from tests.web.company import LAST, NOW, PEOPLE, mark, numbers_seen
 from tests.web.house import House
@@ -62,7 +62,7 @@ def someone(house: House, _account_id: str, _caller: Caller) -> Parts:
 
 
 def out(house: House, account_id: str, caller: Caller) -> Parts:
-    from retinue.store.people import disable_person
+    from retinue.store.people.people import disable_person
 
     found = someone(house, account_id, caller)
     disable_person(house.workspace.store, OPERATOR, found["person"], now=NOW)
@@ -228,7 +228,7 @@ def test_a_route_answers_everybody_as_the_table_says(programs: Programs, what: s
 def _make_room(programs: Programs, what: str) -> None:
     """Keys of one name are few; work in the background is waited for by nobody."""
     if what == "POST /keys":
-        from retinue.store.keys import keys_of, revoke_key
+        from retinue.store.people.keys import keys_of, revoke_key
 
         store = programs.house.workspace.store
         for key in keys_of(store, OPERATOR, everybody=True):

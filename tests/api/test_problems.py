@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinue.store.access import OPERATOR
-from retinue.store.audit_log import audit_log
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.audit_log import audit_log
 from tests.api.callers import Caller, Programs, problem
 from tests.web.house import House
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from retinue.signin.passwords import hashed
-from retinue.store.access import OPERATOR
-from retinue.store.people import set_password
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.people import set_password
 from tests.browser.conftest import DESKTOP, PHONE, Served, Visit
 from tests.web.company import NOW
 from tests.web.leaks import unseen

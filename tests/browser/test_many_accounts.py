@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from retinue.store.publish import publish
+from retinue.store.published.publish import publish
 from retinue.workspace import open_workspace
 from tests.browser.conftest import Served, Visit, serve, visits
 from tests.store.company import changed, current_rows, ids, write_run

@@ -69,7 +69,7 @@ def test_help_loads_nothing_that_takes_time():
 def test_reading_the_list_loads_no_engine_and_no_arrow(acme, command):
     loaded = imported(command, "-C", acme)
     assert not loaded & set(HEAVY)
-    assert "retinue.store.current" in loaded
+    assert "retinue.store.published.current" in loaded
 
 
 def test_explaining_does_not_load_the_engine(acme):
@@ -161,7 +161,7 @@ def test_a_second_run_waits_or_says_who_is_running(retinue, own):
             sys.executable,
             "-c",
             "import sys, time; from datetime import UTC, datetime; from pathlib import Path\n"
-            "from retinue.store.lock import run_lock\n"
+            "from retinue.store.published.lock import run_lock\n"
             "with run_lock(Path(sys.argv[1]), datetime.now(UTC)): print('held', flush=True); time.sleep(60)",
             str(own / ".retinue"),
         ],

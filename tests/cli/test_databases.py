@@ -14,7 +14,7 @@ import duckdb
 import psycopg
 import pytest
 
-from retinue.store.contract import TABLES
+from retinue.store.published.contract import TABLES
 from tests.cli.company import NOW
 from tests.conftest import ROOT
 

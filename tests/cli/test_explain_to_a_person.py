@@ -10,8 +10,8 @@ import pytest
 
 from retinue.errors import NotFound
 from retinue.run.explain import explain
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.reading import prepare
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.published.reading import prepare
 from retinue.workspace import Workspace, open_workspace
 
 ANN = Actor("ann", everything=False, owners=frozenset({"ann@acme.example"}), role="csm")

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from retinue.cli import main
 from retinue.signin.passwords import sign_in
 from retinue.store.database import open_store
-from retinue.store.keys import actor_of_key
-from retinue.store.people import Person
+from retinue.store.people.keys import actor_of_key
+from retinue.store.people.people import Person
 from tests.access.hands import NOW
 
 GOOD = "tin piano under fog\n"

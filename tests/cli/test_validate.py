@@ -18,8 +18,8 @@ from retinue.cli import main
 from retinue.run.layers import day_number
 from retinue.run.replay import tried
 from retinue.run.validate import _counted
-from retinue.store.access import Actor
-from retinue.store.said import add_pulse
+from retinue.store.people.access import Actor
+from retinue.store.work.said import add_pulse
 from tests.run.company import Company, noon, opened, score
 
 START, LAST = date(2024, 1, 1), date(2024, 9, 29)

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import text
 
-from retinue.store import outbox
 from retinue.store.database import Store
+from retinue.store.work import outbox
 from tests.deliver.receivers import NOW, Request, http_receiver, message, moody
 
 #: As many are put at once. About every tenth one costs a worker its life.

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from retinue.errors import Forbidden, NotFound
-from retinue.store import destinations as places
-from retinue.store import outbox
-from retinue.store.access import OPERATOR, Actor
 from retinue.store.database import Store, open_store
-from retinue.store.outbox import Row
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.work import destinations as places
+from retinue.store.work import outbox
+from retinue.store.work.outbox import Row
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=10)

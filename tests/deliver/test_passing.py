@@ -16,10 +16,10 @@ from retinue.deliver import Delivered, Message, Pace, deliver_due
 from retinue.deliver.failures import MOST_ATTEMPTS
 from retinue.deliver.passing import LEASE
 from retinue.project.destinations import Destination
-from retinue.store import destinations as places
-from retinue.store import outbox
-from retinue.store.access import OPERATOR
 from retinue.store.database import Store
+from retinue.store.people.access import OPERATOR
+from retinue.store.work import destinations as places
+from retinue.store.work import outbox
 from tests.deliver.receivers import LOOPBACK, NOW, Answer, http_receiver, message, outside, smtp_receiver
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()

@@ -14,10 +14,10 @@ from sqlalchemy import text
 from retinue.deliver import Pace, deliver_due
 from retinue.project.load import load_settings
 from retinue.project.schema import json_schema
-from retinue.store import destinations as places
-from retinue.store import outbox
-from retinue.store.access import OPERATOR
 from retinue.store.database import Store
+from retinue.store.people.access import OPERATOR
+from retinue.store.work import destinations as places
+from retinue.store.work import outbox
 from tests.deliver.receivers import NOW, Answer, certified, http_receiver, message, outside, smtp_receiver
 
 CANARY = "kanarienvogel"

@@ -16,8 +16,8 @@ from retinue.desk.past import past
 from retinue.desk.peers import FEWEST, QUANTILES
 from retinue.desk.timeline import Event, events, page
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import Actor
-from retinue.store.happenings import happenings
+from retinue.store.people.access import Actor
+from retinue.store.published.timeline import happenings
 from retinue.workspace import Workspace
 from tests.desk.studied import CHANGED, FIRST, LAST, NOW
 from tests.desk.studied import account as named

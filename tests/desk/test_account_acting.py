@@ -14,7 +14,7 @@ from retinue.desk.tasks import TaskAsk, tasks
 from retinue.desk.timeline import events
 from retinue.errors import Forbidden, NotFound, RetinueError, StoreError
 from retinue.run import run
-from retinue.store.access import Actor
+from retinue.store.people.access import Actor
 from retinue.workspace import Workspace
 from tests.desk.studied import LAST, NOW
 from tests.desk.studied import account as named

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from retinue.desk.metric import metric
 from retinue.desk.rows import MOST, is_address, people, source_rows
 from retinue.errors import NotFound
-from retinue.store.access import Actor
+from retinue.store.people.access import Actor
 from retinue.warehouse.facts.of_account import Looked
 from retinue.workspace import Workspace
 from tests.desk.studied import FIRST, LAST

@@ -25,8 +25,8 @@ from retinue.insight.validation.report import Report
 from retinue.report import leadership as report
 from retinue.run.plan import plan
 from retinue.run.validate import Validated, validate
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.said import add_override
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.work.said import add_override
 from retinue.workspace import Workspace, open_workspace
 from tests.desk.trading import FIRST, LAST, SOME, rows_of, run_of, trading, visible_to
 from tests.run.company import score

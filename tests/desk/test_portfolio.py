@@ -13,8 +13,8 @@ from retinue.desk.losses import ensure_losses
 from retinue.desk.panel import grid, nearest
 from retinue.desk.portfolio import Portfolio, PortfolioAsk, Standing, portfolio
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.said import add_outcome
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.work.said import add_outcome
 from retinue.workspace import Workspace
 from tests.desk.trading import FIRST, LAST, REASONS, SOME, mean_of, rows_of, trading, visible_to
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from retinue.store.access import Actor
-from retinue.store.current import current_run
+from retinue.store.people.access import Actor
+from retinue.store.published.current import current_run
 from retinue.workspace import Workspace
 from tests.run.company import Company
 from tests.web.company import FIRST, LAST, SETTINGS, ordinary

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from retinue.store.contract import TABLES
+from retinue.store.published.contract import TABLES
 from tests.engines.alike import alike
 from tests.engines.conftest import Elsewhere
 from tests.run.company import DAY, LAST, METRICS, SETTINGS, WORDS, Company, everything, opened, say, score

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from psycopg import sql
 
 from retinue.project.project import Project, Settings
-from retinue.store.contract import TABLES
 from retinue.store.database import open_store
-from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.publish import publish
-from retinue.store.runs import RunWriter
+from retinue.store.published.contract import TABLES
+from retinue.store.published.manifest import Manifest, merge_parts
+from retinue.store.published.publish import publish
+from retinue.store.published.runs import RunWriter
 from retinue.workspace import Workspace
 from tests.store.company import NOW, SUNDAYS, changed, components, current_rows, snapshots
 

@@ -13,7 +13,7 @@ import pytest
 
 from retinue.errors import NotFound, StoreError
 from retinue.run.export import Delivered, export_to
-from retinue.store.contract import TABLES
+from retinue.store.published.contract import TABLES
 from retinue.workspace import Workspace
 from tests.export.company import SUNDAYS, expected, in_duckdb, in_postgres, score
 

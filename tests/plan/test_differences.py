@@ -13,7 +13,7 @@ from retinue.errors import RetinueError
 from retinue.project.load import load
 from retinue.project.project import Project
 from retinue.run.differences import Declared, declared, published_project
-from retinue.store.manifest import Manifest
+from retinue.store.published.manifest import Manifest
 from tests.plan.half import HALF, MOODS, TWO
 from tests.run.company import Company, noon
 from tests.run.small import D

@@ -11,8 +11,8 @@ import pytest
 
 from retinue.errors import NotFound
 from retinue.run.planned import Move, Plan
-from retinue.store.access import Actor
-from retinue.store.said import add_override
+from retinue.store.people.access import Actor
+from retinue.store.work.said import add_override
 from tests.plan.half import HALF, MOODS, TWO, planned, two, weighted
 from tests.run.company import DAY, FIRST, LAST, Company, everything, noon, opened, score, table
 from tests.run.small import LEVEL, D, account, level

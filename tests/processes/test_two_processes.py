@@ -13,9 +13,9 @@ import pytest
 
 from retinue.errors import StoreError
 from retinue.run import run
-from retinue.store.access import OPERATOR
-from retinue.store.current import accounts
-from retinue.store.lock import run_lock
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import accounts
+from retinue.store.published.lock import run_lock
 from retinue.workspace import open_workspace
 from tests.processes.command import NEXT, done, folders, leveled, started
 from tests.run.company import exported, noon, score, table

@@ -19,8 +19,8 @@ from retinue.run import kept_replays
 from retinue.run.layers import day_number
 from retinue.run.replay import Tried, tried
 from retinue.run.replaying import Replayed
-from retinue.store import said
-from retinue.store.access import Actor
+from retinue.store.people.access import Actor
+from retinue.store.work import said
 from tests.insight.test_replays import replay as replay_of
 from tests.run.company import (
     DAY,

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from retinue.run import RunResult, run
-from retinue.store.access import Actor
-from retinue.store.contract import TABLES
+from retinue.store.people.access import Actor
+from retinue.store.published.contract import TABLES
 from retinue.workspace import Workspace, open_workspace
 
 DAY = timedelta(days=1)
@@ -445,7 +445,7 @@ WORDS = (
 
 def say(root: Path, words: Sequence[Word]) -> None:
     """Say `words` at their time, in the order of it."""
-    from retinue.store import said
+    from retinue.store.work import said
 
     store = opened(root).store
     numbers: dict[tuple[str, str], int] = {}
@@ -468,8 +468,8 @@ def say(root: Path, words: Sequence[Word]) -> None:
 
 def listed(root: Path) -> list[dict[str, Any]]:
     """The list of accounts, without the run that it is of."""
-    from retinue.store import current
-    from retinue.store.access import OPERATOR
+    from retinue.store.people.access import OPERATOR
+    from retinue.store.published import current
 
     store = opened(root).store
     try:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retinue.store.manifest import Manifest
+from retinue.store.published.manifest import Manifest
 from retinue.workspace import open_workspace
 from tests.run.company import score
 

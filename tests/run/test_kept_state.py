@@ -15,9 +15,9 @@ import pytest
 
 from retinue.run.history import Past
 from retinue.run.kept import BACK, Kept, version
-from retinue.store.kept import keep, read_kept
-from retinue.store.manifest import Manifest
-from retinue.store.snapshots import Published
+from retinue.store.published.kept import keep, read_kept
+from retinue.store.published.manifest import Manifest
+from retinue.store.published.snapshots import Published
 from tests.run.company import (
     DAY,
     FIRST,

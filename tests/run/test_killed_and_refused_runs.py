@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from retinue.errors import RetinueError, SourceError, StoreError
-from retinue.store.lock import run_lock
+from retinue.store.published.lock import run_lock
 from retinue.workspace import open_workspace
 from tests.run.company import DAY, exported, listed, noon, opened, score
 from tests.run.small import D, account, company, level
@@ -28,7 +28,7 @@ import sys
 from datetime import datetime
 from retinue.run import run
 from retinue.workspace import open_workspace
-import retinue.warehouse.compute, retinue.warehouse.tables, retinue.store.publish
+import retinue.warehouse.compute, retinue.warehouse.tables, retinue.store.published.publish
 workspace = open_workspace(sys.argv[1], {})
 print("begun", flush=True)
 held = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from retinue.errors import RetinueError
-from retinue.store.manifest import Manifest
+from retinue.store.published.manifest import Manifest
 from retinue.warehouse.kept import source
 from tests.run.growing import DAY, METRICS, Growing
 

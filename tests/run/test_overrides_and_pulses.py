@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from retinue.store import said
-from retinue.store.access import Actor
+from retinue.store.people.access import Actor
+from retinue.store.work import said
 from tests.run.company import DAY, Row, opened, score, table
 from tests.run.small import LEVEL, D, account, company, level
 

@@ -76,8 +76,8 @@ def test_restated_history_is_what_a_fresh_home_says(restated: tuple) -> None:
 
 
 def test_the_store_has_the_transitions_of_what_is_published_only(restated: tuple, tmp_path: Path) -> None:
-    from retinue.store.access import OPERATOR
-    from retinue.store.current import changes
+    from retinue.store.people.access import OPERATOR
+    from retinue.store.published.current import changes
 
     root, *_ = restated
     store = opened(root).store

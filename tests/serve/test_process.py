@@ -21,9 +21,9 @@ from typing import Any
 import httpx
 import pytest
 
-from retinue.store.access import OPERATOR
-from retinue.store.keys import add_key
-from retinue.store.people import add_person
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.keys import add_key
+from retinue.store.people.people import add_person
 from retinue.workspace import open_workspace
 from tests.web.company import NOW
 from tests.web.conftest import _ordinary  # noqa: F401

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from retinue.store.contract import TABLES
-from retinue.store.current import current_run
 from retinue.store.database import Store
-from retinue.store.manifest import Manifest, merge_parts, read_manifest
-from retinue.store.publish import publish
-from retinue.store.runs import RunWriter
+from retinue.store.published.contract import TABLES
+from retinue.store.published.current import current_run
+from retinue.store.published.manifest import Manifest, merge_parts, read_manifest
+from retinue.store.published.publish import publish
+from retinue.store.published.runs import RunWriter
 
 NOW = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)
 SUNDAYS = [date(2026, 1, 4) + timedelta(days=7 * week) for week in range(8)]

@@ -13,18 +13,18 @@ import pytest
 from sqlalchemy import insert, inspect, select
 
 from retinue.errors import StoreError
-from retinue.store.access import OPERATOR
-from retinue.store.backup import LEFT_OUT, backup, contents_of, restore
-from retinue.store.current import accounts, changes, current_run
 from retinue.store.database import Store, open_store
-from retinue.store.keys import actor_of_key, add_key
-from retinue.store.manifest import read_manifest
-from retinue.store.people import add_person, find_person
-from retinue.store.said import add_note, add_override, add_pulse
-from retinue.store.saved_views import save_view
-from retinue.store.sessions import begin_session, session
-from retinue.store.snapshots import Published
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.keys import actor_of_key, add_key
+from retinue.store.people.people import add_person, find_person
+from retinue.store.people.saved_views import save_view
+from retinue.store.people.sessions import begin_session, session
+from retinue.store.published.current import accounts, changes, current_run
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.snapshots import Published
 from retinue.store.tables import metadata, schema_version
+from retinue.store.upkeep.backup import LEFT_OUT, backup, contents_of, restore
+from retinue.store.work.said import add_note, add_override, add_pulse
 from tests.store.company import NOW, SUNDAYS, run_and_publish
 
 EURO = "Größe 5 €, “quoted” \n\t 🙂"
@@ -229,8 +229,8 @@ def test_a_backup_of_an_older_retinue_is_brought_up_to_date(
     filled: Store, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As one that was made before the last step: its tables lack what that step adds."""
-    from retinue.store import backup as module
     from retinue.store import migrations
+    from retinue.store.upkeep import backup as module
 
     file = tmp_path / "backup.tar"
     with filled.write() as connection:

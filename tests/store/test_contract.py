@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from retinue.errors import StoreError
-from retinue.store.contract import TABLES
-from retinue.store.runs import RunWriter
+from retinue.store.published.contract import TABLES
+from retinue.store.published.runs import RunWriter
 from tests.store.company import SUNDAYS, attributes, components, snapshots
 
 MONTH = SUNDAYS[:4]

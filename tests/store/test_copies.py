@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from retinue.store import copies
-from retinue.store.contract import TABLES
-from retinue.store.manifest import Manifest
-from retinue.store.snapshots import Published
+from retinue.store.published import copies
+from retinue.store.published.contract import TABLES
+from retinue.store.published.manifest import Manifest
+from retinue.store.published.snapshots import Published
 from tests.store.company import SUNDAYS, write_run
 
 DATED = ("snapshots", "components", "accounts")

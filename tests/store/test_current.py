@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinue.errors import NotFound, StoreError
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.current import FILTERS, SORTS, account, accounts, changes, counts, near
 from retinue.store.database import Store, open_store
-from retinue.store.publish import publish
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.published.current import FILTERS, SORTS, account, accounts, changes, counts, near
+from retinue.store.published.publish import publish
 from tests.store.company import NOW, SUNDAYS, changed, current_rows, ids, run_and_publish, write_run
 
 COUNT = 60
@@ -236,7 +236,9 @@ def test_unknown_filters_and_sorts_name_the_known_ones(book):
 
 
 def test_reading_imports_neither_arrow_nor_an_engine():
-    code = "import sys, retinue.store.current, retinue.store.manifest; print(*sys.modules)"
+    code = (
+        "import sys, retinue.store.published.current, retinue.store.published.manifest; print(*sys.modules)"
+    )
     modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -16,20 +16,20 @@ from retinue.desk.account import account
 from retinue.desk.erasing import erase_person, restore_backup
 from retinue.errors import Forbidden, NotFound, StoreError
 from retinue.run.layers import known_day
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.audit_log import audit_log
-from retinue.store.backup import backup
 from retinue.store.database import Store
-from retinue.store.erase import erase, sought
-from retinue.store.erase_files import REPLACED, Sought
-from retinue.store.keys import actor_of_key, add_key
-from retinue.store.people import actor_of, add_person, find_person, people_list
-from retinue.store.reading import prepare
-from retinue.store.said import add_note
-from retinue.store.saved_views import save_view
-from retinue.store.sessions import begin_session
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.people.audit_log import audit_log
+from retinue.store.people.keys import actor_of_key, add_key
+from retinue.store.people.people import actor_of, add_person, find_person, people_list
+from retinue.store.people.saved_views import save_view
+from retinue.store.people.sessions import begin_session
+from retinue.store.people.uses import Uses
+from retinue.store.published.reading import prepare
 from retinue.store.tables import metadata, notes, outbox
-from retinue.store.uses import Uses
+from retinue.store.upkeep.backup import backup
+from retinue.store.upkeep.erase import erase, sought
+from retinue.store.upkeep.erase_files import REPLACED, Sought
+from retinue.store.work.said import add_note
 from retinue.workspace import Workspace, open_workspace
 from tests.run.company import score
 from tests.web.company import FIRST, LAST, NOW, company, texts

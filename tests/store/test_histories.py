@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from retinue.store import histories as reading
-from retinue.store.contract import TABLES
-from retinue.store.grids import BANDS, COLUMNS
-from retinue.store.histories import Histories, has_histories, make_histories, open_histories
-from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.reading import is_prepared, prepare, prepare_apart
-from retinue.store.runs import RunWriter
-from retinue.store.snapshots import Published
+from retinue.store.published import histories as reading
+from retinue.store.published.contract import TABLES
+from retinue.store.published.grids import BANDS, COLUMNS
+from retinue.store.published.histories import Histories, has_histories, make_histories, open_histories
+from retinue.store.published.manifest import Manifest, merge_parts
+from retinue.store.published.reading import is_prepared, prepare, prepare_apart
+from retinue.store.published.runs import RunWriter
+from retinue.store.published.snapshots import Published
 from tests.store.company import NOW, SUNDAYS, write_run
 
 ACCOUNTS = ["A-00003", "A-00020", "zzz", ""]
@@ -160,7 +160,7 @@ def test_everything_that_is_quick_is_made_once_and_old_ones_go(home: Path, publi
 
 
 def test_two_processes_do_not_make_the_same(home: Path, published: Published):
-    from retinue.store.reading import _lock
+    from retinue.store.published.reading import _lock
 
     with _lock(home / "reading") as alone:
         assert alone

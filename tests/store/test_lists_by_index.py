@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.current import accounts, counts
 from retinue.store.database import Store, open_store
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.published.current import accounts, counts
 from tests.store.company import SUNDAYS, run_and_publish
 
 ACTORS = (OPERATOR, Actor("csm", everything=False, owners=frozenset({"Ada"}), role="csm"))

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from retinue.errors import StoreError
-from retinue.store.lock import run_lock
+from retinue.store.published.lock import run_lock
 from tests.store.company import NOW
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from retinue.store.lock import run_lock
+from retinue.store.published.lock import run_lock
 from tests.store.company import NOW
 with run_lock(Path(sys.argv[1]), NOW):
     print("held", flush=True)

@@ -14,16 +14,16 @@ import pytest
 from sqlalchemy import func, select
 
 from retinue.errors import StoreError
-from retinue.store import publish as publishing
-from retinue.store.access import OPERATOR
-from retinue.store.current import accounts, changes, current_run
 from retinue.store.database import Store, open_store
-from retinue.store.manifest import read_manifest
-from retinue.store.publish import publish
-from retinue.store.runs import sweep
-from retinue.store.snapshots import Published
+from retinue.store.people.access import OPERATOR
+from retinue.store.published import publish as publishing
+from retinue.store.published.current import accounts, changes, current_run
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.publish import publish
+from retinue.store.published.runs import sweep
+from retinue.store.published.snapshots import Published
 from retinue.store.tables import current, details, transitions
-from retinue.store.work import assign
+from retinue.store.work.tasks import assign
 from tests.store.company import NOW, SUNDAYS, changed, current_rows, intact, run_and_publish, write_run
 
 

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from retinue.errors import NotFound, StoreError
-from retinue.store import parquet
-from retinue.store import snapshots as reading
-from retinue.store.contract import TABLES
-from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.runs import RunWriter
-from retinue.store.snapshots import Published
+from retinue.store.published import parquet
+from retinue.store.published import snapshots as reading
+from retinue.store.published.contract import TABLES
+from retinue.store.published.manifest import Manifest, merge_parts
+from retinue.store.published.runs import RunWriter
+from retinue.store.published.snapshots import Published
 from tests.store.company import NOW, SUNDAYS, attributes, ids, snapshots, write_run
 
 

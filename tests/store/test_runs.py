@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinue.errors import StoreError
-from retinue.store.manifest import Manifest, Part, merge_parts, read_manifest
-from retinue.store.runs import RunWriter, sweep
+from retinue.store.published.manifest import Manifest, Part, merge_parts, read_manifest
+from retinue.store.published.runs import RunWriter, sweep
 from tests.store.company import NOW, SUNDAYS, intact, snapshots, write_run
 
 days = st.dates(date(2025, 1, 1), date(2025, 3, 1))
@@ -109,7 +109,7 @@ def test_a_disk_that_takes_no_more_is_an_error_in_one_line_and_leaves_no_half_fi
 import resource, sys
 from pathlib import Path
 from retinue.errors import StoreError
-from retinue.store.runs import RunWriter
+from retinue.store.published.runs import RunWriter
 from tests.store.company import SUNDAYS, components
 rows = components(20000, SUNDAYS[:4])
 writer = RunWriter(Path({str(home)!r}), "r1")

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select
 
 from retinue.errors import NotFound, StoreError
-from retinue.store import said
-from retinue.store.access import Actor
 from retinue.store.database import Store
+from retinue.store.people.access import Actor
 from retinue.store.tables import audit
+from retinue.store.work import said
 from tests.store.company import NOW, SUNDAYS, run_and_publish
 
 TODAY = NOW.date()

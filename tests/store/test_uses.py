@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import select
 
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.said import add_note
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.people.uses import WAITING, Uses, adoption
 from retinue.store.tables import uses
-from retinue.store.uses import WAITING, Uses, adoption
+from retinue.store.work.said import add_note
 from tests.store.company import NOW, SUNDAYS, changed, current_rows, run_and_publish, write_run
 
 ANN = replace(OPERATOR, name="ann@example.com", person=1)
@@ -111,7 +111,7 @@ def test_a_history_that_is_scored_at_once_is_no_news(store, home):
 
 
 def test_uses_of_accounts_that_the_actor_does_not_see_are_not_counted(store, home):
-    from retinue.store.publish import publish
+    from retinue.store.published.publish import publish
 
     manifest = write_run(home, "r1", SUNDAYS, 2, 50.0, None)
     rows = current_rows(2, SUNDAYS[-1], owner=["ann", "bob"])

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from retinue.store.access import OPERATOR, RIGHTS, Right
-from retinue.store.keys import add_key
-from retinue.store.people import add_person, disable_person
-from retinue.store.said import add_note
-from retinue.store.sessions import begin_session, digest
-from retinue.store.work import add_task
+from retinue.store.people.access import OPERATOR, RIGHTS, Right
+from retinue.store.people.keys import add_key
+from retinue.store.people.people import add_person, disable_person
+from retinue.store.people.sessions import begin_session, digest
+from retinue.store.work.said import add_note
+from retinue.store.work.tasks import add_task
 from tests.web.company import NOW, PEOPLE, mark, numbers_seen
 from tests.web.house import House
 

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlencode
 
 from starlette.applications import Starlette
 
-from retinue.store.access import OPERATOR
-from retinue.store.people import actor_of, add_person, disable_person, find_person
-from retinue.store.saved_views import save_view, views_of
-from retinue.store.sessions import begin_session, session
+from retinue.store.people.access import OPERATOR
+from retinue.store.people.people import actor_of, add_person, disable_person, find_person
+from retinue.store.people.saved_views import save_view, views_of
+from retinue.store.people.sessions import begin_session, session
 from retinue.web.app import application
 from retinue.web.guard import form_token
 from retinue.web.site import Site, Visit

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinue.desk import book as desk
-from retinue.store.access import OPERATOR
-from retinue.store.current import SORTS, CurrentRow
-from retinue.store.current import accounts as everything
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import SORTS, CurrentRow
+from retinue.store.published.current import accounts as everything
 from retinue.web.pages.book import COLUMNS, ORDERS, safe
 from tests.web.company import LAST, PEOPLE, texts
 from tests.web.house import House

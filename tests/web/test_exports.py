@@ -12,9 +12,9 @@ import duckdb
 import pytest
 
 from retinue.desk.book import BookRow
-from retinue.store.access import OPERATOR
-from retinue.store.current import CurrentRow
-from retinue.store.current import accounts as everything
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import CurrentRow
+from retinue.store.published.current import accounts as everything
 from retinue.web.pages.book import COLUMNS, _csv, safe
 from tests.web.company import mark
 from tests.web.house import House

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.people import disable_person
-from retinue.store.saved_views import views_of
-from retinue.store.sessions import begin_session, session
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.people.people import disable_person
+from retinue.store.people.saved_views import views_of
+from retinue.store.people.sessions import begin_session, session
 from retinue.web.app import DOORS
 from retinue.web.guard import FIELDS, FORM
 from retinue.web.site import Door, Visit

@@ -9,8 +9,8 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from retinue.store.access import OPERATOR
-from retinue.store.current import accounts, current_run
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import accounts, current_run
 from tests.run.company import score
 from tests.web.company import LAST
 from tests.web.house import House

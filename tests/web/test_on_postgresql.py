@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from retinue.store.access import OPERATOR
-from retinue.store.current import accounts
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import accounts
 from retinue.workspace import open_workspace
 from tests.run.company import score
 from tests.web import test_book, test_guard, test_routes

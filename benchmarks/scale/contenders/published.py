@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from retinue.run import run
-from retinue.store.snapshots import Published
+from retinue.store.published.snapshots import Published
 from retinue.workspace import open_workspace
 
 

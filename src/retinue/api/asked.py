@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from retinue.desk.book import Scope
 from retinue.project.scorecards import BANDS
-from retinue.store.current import RANGES, SORTS
+from retinue.store.published.current import RANGES, SORTS
 
 #: The largest number that a store can count to.
 MOST = 2**63 - 1

@@ -16,10 +16,10 @@ from starlette.responses import Response
 from retinue import __version__
 from retinue.api.problems import NotModified, Unauthorised
 from retinue.api.shapes import plain
-from retinue.store.access import Actor, Right, require
-from retinue.store.current import current_run
-from retinue.store.keys import actor_of_key
-from retinue.store.standing import said_version
+from retinue.store.people.access import Actor, Right, require
+from retinue.store.people.keys import actor_of_key
+from retinue.store.published.current import current_run
+from retinue.store.upkeep.standing import said_version
 from retinue.workspace import Workspace
 
 Record = Callable[[Actor, Literal["view", "act"], str, str | None, datetime], None]

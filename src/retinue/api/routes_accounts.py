@@ -19,7 +19,7 @@ from retinue.desk.book import Ask, Book, BookRow, book, row_dict
 from retinue.desk.past import Snapshot
 from retinue.desk.timeline import Timeline, timeline
 from retinue.run.explanation import Explanation
-from retinue.store.current import Change, CurrentRow, Group, changes
+from retinue.store.published.current import Change, CurrentRow, Group, changes
 from retinue.words import DIRECTION
 
 router = APIRouter(tags=["accounts"], responses=responses(401, 403, 404, 409, 422, 503))

@@ -14,7 +14,7 @@ from retinue.api.problems import responses
 from retinue.api.shapes import shape
 from retinue.desk import acting
 from retinue.desk.acting import Done
-from retinue.store.work import Task, tasks_of
+from retinue.store.work.tasks import Task, tasks_of
 
 router = APIRouter(tags=["acting"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
 reads = APIRouter(tags=["acting"], responses=responses(401, 403, 404, 409, 422, 503))

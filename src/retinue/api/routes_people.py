@@ -11,10 +11,10 @@ from retinue.api import asked
 from retinue.api.calls import Call, caller
 from retinue.api.problems import responses
 from retinue.api.shapes import shape
-from retinue.store.access import Right
-from retinue.store.audit_log import Entry, audit_log
-from retinue.store.keys import Key, add_key, keys_of, revoke_key, rotate_key
-from retinue.store.people import (
+from retinue.store.people.access import Right
+from retinue.store.people.audit_log import Entry, audit_log
+from retinue.store.people.keys import Key, add_key, keys_of, revoke_key, rotate_key
+from retinue.store.people.people import (
     Person,
     add_person,
     change_person,
@@ -23,7 +23,7 @@ from retinue.store.people import (
     find_person,
     people_list,
 )
-from retinue.store.saved_views import SavedView, remove_view, save_view, views_of
+from retinue.store.people.saved_views import SavedView, remove_view, save_view, views_of
 
 reads = APIRouter(responses=responses(401, 403, 404, 409, 422, 503))
 router = APIRouter(responses=responses(400, 401, 403, 404, 409, 413, 422, 503))

@@ -11,7 +11,7 @@ from retinue.cli.options import as_json, in_project, now, print_json, quietly
 from retinue.errors import RetinueError
 
 if TYPE_CHECKING:
-    from retinue.store.erase import Receipt
+    from retinue.store.upkeep.erase import Receipt
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -32,7 +32,7 @@ def backup(root: Path, file: Path, quiet: bool, json_: bool) -> None:
     """
     from retinue.cli.render import Page
     from retinue.cli.waiting import progress
-    from retinue.store.backup import backup as pack
+    from retinue.store.upkeep.backup import backup as pack
     from retinue.workspace import open_workspace
 
     workspace = open_workspace(root)
@@ -72,7 +72,7 @@ def restore(
     from retinue.cli.render import Page, counted
     from retinue.cli.waiting import progress
     from retinue.desk.erasing import restore_backup
-    from retinue.store.backup import contents_of
+    from retinue.store.upkeep.backup import contents_of
     from retinue.workspace import open_workspace
 
     if check_:
@@ -113,7 +113,7 @@ def erase(root: Path, person: str, dry_run: bool, yes: bool, json_: bool) -> Non
     """
     from retinue.cli.render import Page
     from retinue.desk.erasing import erase_person
-    from retinue.store.access import OPERATOR
+    from retinue.store.people.access import OPERATOR
     from retinue.workspace import open_workspace
 
     workspace = open_workspace(root)

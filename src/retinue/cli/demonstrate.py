@@ -20,9 +20,9 @@ from retinue.period import grid
 from retinue.project.load import SETTINGS_FILE
 from retinue.run import run
 from retinue.run.explain import explain
-from retinue.store.access import OPERATOR
-from retinue.store.current import accounts as listed
-from retinue.store.current import counts
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import accounts as listed
+from retinue.store.published.current import counts
 from retinue.workspace import Workspace, open_workspace
 
 #: Before the first scored date, so that 90-day metrics have what they count.
@@ -88,7 +88,7 @@ def opened(directory: Path, wanted: bool | None) -> None:
         return
     from retinue.cli.serve import run as serve
     from retinue.project.serving import serve_settings
-    from retinue.store.access import Actor
+    from retinue.store.people.access import Actor
 
     workspace = open_workspace(directory)
     # Another one may have the usual port.

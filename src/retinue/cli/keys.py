@@ -47,7 +47,7 @@ def add_key_(
     Example:
       retinue keys add nightly --person ann@example.com --scope read --expires 2027-01-31
     """
-    from retinue.store.keys import add_key
+    from retinue.store.people.keys import add_key
 
     _, store = settings_and_store(root)
     found = find(store, email)
@@ -67,7 +67,7 @@ def list_keys(email: str | None, root: Path, json_: bool) -> None:
       retinue keys list --person ann@example.com
     """
     from retinue.cli.render import Column, Page, Table, day
-    from retinue.store.keys import keys_of
+    from retinue.store.people.keys import keys_of
 
     _, store = settings_and_store(root)
     whose = find(store, email).id if email else None
@@ -110,7 +110,7 @@ def replace(key: str, keep: int, root: Path, json_: bool) -> None:
     Example:
       retinue keys replace 3f2a9c81d0b4 --keep 3
     """
-    from retinue.store.keys import rotate_key
+    from retinue.store.people.keys import rotate_key
 
     _, store = settings_and_store(root)
     number, secret = rotate_key(store, operator(), key, now=now(), keep_days=keep)
@@ -128,7 +128,7 @@ def revoke(key: str, root: Path, json_: bool) -> None:
     Example:
       retinue keys revoke 3f2a9c81d0b4
     """
-    from retinue.store.keys import revoke_key
+    from retinue.store.people.keys import revoke_key
 
     _, store = settings_and_store(root)
     revoke_key(store, operator(), key, now=now())
@@ -162,7 +162,7 @@ def audit(
       retinue audit --who ann@example.com --json
     """
     from retinue.cli.render import Column, Page, Table
-    from retinue.store.audit_log import audit_log
+    from retinue.store.people.audit_log import audit_log
 
     _, store = settings_and_store(root)
     first = datetime.combine(since, time(), UTC) if since else None

@@ -211,9 +211,9 @@ def pulse(
     """
     from retinue.project.load import load
     from retinue.project.metrics import Pulse
-    from retinue.store.access import Actor
     from retinue.store.database import open_store
-    from retinue.store.said import add_pulse
+    from retinue.store.people.access import Actor
+    from retinue.store.work.said import add_pulse
 
     project = load(root, os.environ)
     pulses = {name: m.pulse for name, m in project.metrics.items() if isinstance(m, Pulse)}
@@ -269,8 +269,8 @@ def override(
     Example:
       retinue override A-0042 cap 40 --reason "sponsor told us they leave" --expires 2026-09-30
     """
-    from retinue.store.access import Actor
-    from retinue.store.said import add_override
+    from retinue.store.people.access import Actor
+    from retinue.store.work.said import add_override
 
     project, store = settings_and_store(root)
     moment = now()
@@ -303,8 +303,8 @@ def withdraw(what: Literal["pulse", "override"], number: int, root: Path, json_:
     Example:
       retinue withdraw override 3
     """
-    from retinue.store.access import Actor
-    from retinue.store.said import withdraw_override, withdraw_pulse
+    from retinue.store.people.access import Actor
+    from retinue.store.work.said import withdraw_override, withdraw_pulse
 
     project, store = settings_and_store(root)
     moment = now()

@@ -14,9 +14,9 @@ from retinue.errors import StoreError
 
 if TYPE_CHECKING:
     from retinue.project.project import Project
-    from retinue.store.access import Actor
     from retinue.store.database import Store
-    from retinue.store.people import Person
+    from retinue.store.people.access import Actor
+    from retinue.store.people.people import Person
 
 ROLES = ("admin", "ops", "leader", "csm", "reader")
 VIEWS = ("everything", "team", "own")
@@ -88,7 +88,7 @@ def add(
       retinue people add cleo@example.com --role leader --elsewhere
     """
     from retinue.signin.passwords import GIVEN_DAYS
-    from retinue.store.people import add_person, email_of
+    from retinue.store.people.people import add_person, email_of
 
     project, store = settings_and_store(root)
     email = email_of(email)
@@ -128,7 +128,7 @@ def list_(root: Path, json_: bool) -> None:
       retinue people list
     """
     from retinue.cli.render import Column, Page, Table, day
-    from retinue.store.people import people_list
+    from retinue.store.people.people import people_list
 
     _, store = settings_and_store(root)
     found = people_list(store, operator())
@@ -191,7 +191,7 @@ def change(
       retinue people change bob@example.com --role leader --sees everything
       retinue people change bob@example.com --territory EMEA --territory APAC
     """
-    from retinue.store.people import change_person
+    from retinue.store.people.people import change_person
 
     project, store = settings_and_store(root)
     changes = {name: value for name, value in told.items() if value}
@@ -219,7 +219,7 @@ def disable(email: str, root: Path, json_: bool) -> None:
     Example:
       retinue people disable bob@example.com
     """
-    from retinue.store.people import disable_person
+    from retinue.store.people.people import disable_person
 
     _, store = settings_and_store(root)
     found = find(store, email)
@@ -238,7 +238,7 @@ def enable(email: str, root: Path, json_: bool) -> None:
     Example:
       retinue people enable bob@example.com
     """
-    from retinue.store.people import enable_person
+    from retinue.store.people.people import enable_person
 
     _, store = settings_and_store(root)
     found = find(store, email)
@@ -261,7 +261,7 @@ def password(email: str, root: Path, *, stdin: bool, generate: bool, remove: boo
       retinue people password ann@example.com --generate
     """
     from retinue.signin.passwords import GIVEN_DAYS
-    from retinue.store.people import set_password
+    from retinue.store.people.people import set_password
 
     _, store = settings_and_store(root)
     found = find(store, email)
@@ -274,21 +274,21 @@ def password(email: str, root: Path, *, stdin: bool, generate: bool, remove: boo
 
 def operator() -> Actor:
     """Whoever has the files, by their name on this machine."""
-    from retinue.store.access import Actor
+    from retinue.store.people.access import Actor
 
     return Actor(person())
 
 
 def find(store: Store, email: str) -> Person:
     """The person of that e-mail or number. Raises NotFound."""
-    from retinue.store.people import find_person
+    from retinue.store.people.people import find_person
 
     return find_person(store, operator(), int(email) if email.isascii() and email.isdigit() else email)
 
 
 def _free(store: Store, email: str) -> None:
     """Whoever is asked for a password should not be told afterwards that it was for nothing."""
-    from retinue.store.people import who_signs_in
+    from retinue.store.people.people import who_signs_in
 
     if who_signs_in(store, email=email) is not None:
         raise StoreError(f"there is a person with the e-mail {email} already", hint="`retinue people change`")

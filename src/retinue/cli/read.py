@@ -12,7 +12,7 @@ from retinue.cli.options import DAY, as_json, in_project, print_json, settings_a
 
 if TYPE_CHECKING:
     from retinue.run.explanation import Explanation
-    from retinue.store.current import CurrentRow
+    from retinue.store.published.current import CurrentRow
     from retinue.workspace import Workspace
 
 #: What accounts can be sorted by here, with the words for the order that results.
@@ -72,8 +72,8 @@ def accounts(
       retinue accounts --movers 28 --limit 10
       retinue accounts --search north --sort arr
     """
-    from retinue.store import current
-    from retinue.store.access import OPERATOR
+    from retinue.store.people.access import OPERATOR
+    from retinue.store.published import current
 
     if movers and sort:
         raise click.UsageError("--movers is an order of its own; leave out --sort")
@@ -181,8 +181,8 @@ def status(root: Path, json_: bool) -> None:
     """
     from retinue.cli.render import Page
     from retinue.cli.standing import facts_of, show
-    from retinue.store.current import current_run
-    from retinue.store.manifest import read_manifest
+    from retinue.store.published.current import current_run
+    from retinue.store.published.manifest import read_manifest
 
     project, store = settings_and_store(root)
     run = current_run(store)

@@ -37,7 +37,7 @@ def leadership(root: Path, html: Path | None, json_: bool) -> None:
     from retinue.desk.leadership import leadership as found_of
     from retinue.desk.losses import ensure_losses
     from retinue.errors import StoreError
-    from retinue.store.access import OPERATOR
+    from retinue.store.people.access import OPERATOR
     from retinue.workspace import open_workspace
 
     workspace = open_workspace(root)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retinue.project.serving import Serve
-    from retinue.store.access import Actor
+    from retinue.store.people.access import Actor
     from retinue.workspace import Workspace
 
 
@@ -98,7 +98,7 @@ def said(
     workspace: Workspace, settings: Serve, address: str, open_as: Actor | None, moment: datetime
 ) -> list[str]:
     """What whoever starts the server should know."""
-    from retinue.store.standing import standing
+    from retinue.store.upkeep.standing import standing
 
     told = standing(workspace.store, moment)
     lines = [f"Retinue serves {workspace.project.settings.project} on {address}"]
@@ -117,8 +117,8 @@ def said(
 
 
 def _opened(workspace: Workspace, demo: bool, open_as: str | None) -> Actor | None:
-    from retinue.store.access import OPERATOR, Actor
-    from retinue.store.people import actor_of, find_person
+    from retinue.store.people.access import OPERATOR, Actor
+    from retinue.store.people.people import actor_of, find_person
 
     if open_as is not None:
         return actor_of(workspace.store, find_person(workspace.store, OPERATOR, open_as))

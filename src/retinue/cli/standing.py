@@ -7,10 +7,10 @@ from typing import Any
 
 from retinue.cli.render import Column, Page, Table, listed, styled
 from retinue.project.project import Project
-from retinue.store.access import OPERATOR
-from retinue.store.current import RunInfo, counts
 from retinue.store.database import Store
-from retinue.store.manifest import Manifest
+from retinue.store.people.access import OPERATOR
+from retinue.store.published.current import RunInfo, counts
+from retinue.store.published.manifest import Manifest
 
 #: A source whose last row is older than this many days before the last date is pointed out.
 QUIET_DAYS = 7

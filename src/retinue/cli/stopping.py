@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from retinue.interrupts import interrupt
 
 if TYPE_CHECKING:
-    from retinue.store.manifest import Manifest
+    from retinue.store.published.manifest import Manifest
     from retinue.workspace import Workspace
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from retinue.cli.render import COLOURS, Column, Page, Table, band, money, moved, sparkline, styled
-from retinue.store.current import CurrentRow, Group
+from retinue.store.published.current import CurrentRow, Group
 from retinue.words import SHAPES, WORDS, grade, share, shown
 
 

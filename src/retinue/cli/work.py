@@ -12,11 +12,11 @@ import click
 from retinue.cli.options import DAY, as_json, in_project, now, person, print_json, quietly, settings_and_store
 
 if TYPE_CHECKING:
-    from retinue.store.access import Actor
+    from retinue.store.people.access import Actor
 
 
 def _operator() -> Actor:
-    from retinue.store.access import Actor
+    from retinue.store.people.access import Actor
 
     return Actor(person())
 
@@ -114,8 +114,8 @@ def alerts(
       retinue alerts --rule turned_red --since 2026-06-01 --json
     """
     from retinue.cli.render import Column, Page, Table
-    from retinue.store.access import OPERATOR
-    from retinue.store.alerts import alerts_of
+    from retinue.store.people.access import OPERATOR
+    from retinue.store.work.alerts import alerts_of
 
     if evaluate:
         _evaluate(root, quiet=quiet)
@@ -195,8 +195,8 @@ def list_tasks(
       retinue tasks list --owner ann@example.com
     """
     from retinue.cli.render import Column, Page, Table
-    from retinue.store.access import OPERATOR
-    from retinue.store.work import tasks_of
+    from retinue.store.people.access import OPERATOR
+    from retinue.store.work.tasks import tasks_of
 
     _, store = settings_and_store(root)
     found = tasks_of(
@@ -255,7 +255,7 @@ def add(
     Examples:
       retinue tasks add A000627 "Call the sponsor" --due 2026-07-03
     """
-    from retinue.store.work import add_task
+    from retinue.store.work.tasks import add_task
 
     _, store = settings_and_store(root)
     number = add_task(store, _operator(), account, title, now=now(), owner=owner, due_on=due, detail=detail)
@@ -276,7 +276,7 @@ def close(task: int, root: Path, result: str | None, said: str | None, drop: boo
     Examples:
       retinue tasks close 12 --result "Agreed on a plan" --said "We missed the export"
     """
-    from retinue.store.work import close_task
+    from retinue.store.work.tasks import close_task
 
     _, store = settings_and_store(root)
     close_task(store, _operator(), task, now=now(), done=not drop, result=result, said=said)
@@ -307,7 +307,7 @@ def list_plays(root: Path, json_: bool) -> None:
     """
     from retinue.cli.render import Column, Page, Table
     from retinue.store.database import open_store
-    from retinue.store.plays import active
+    from retinue.store.work.plays import active
 
     project = _project(root)
     store = open_store(project.store_url)

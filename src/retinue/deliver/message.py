@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from retinue.store.outbox import Row
+from retinue.store.work.outbox import Row
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message to one destination, before it has a form.
 
-    `key` is its idempotency key (`retinue.store.outbox.key`). `subject` is one line. `recipient` is whom
+    `key` is its idempotency key (`retinue.store.work.outbox.key`). `subject` is one line. `recipient` is whom
     it is for, by name, and `address` their e-mail. `what` changed, `why` by its drivers, and what to `do`
     are plain text; `link` leads to the page about it. `data` goes to programs, as it is.
     """

@@ -14,9 +14,9 @@ from retinue.deliver.message import Message
 from retinue.deliver.outside import Outside
 from retinue.deliver.pace import Pace
 from retinue.project.destinations import Destination, Email
-from retinue.store import outbox
 from retinue.store.database import Store
-from retinue.store.outbox import Claimed, Row
+from retinue.store.work import outbox
+from retinue.store.work.outbox import Claimed, Row
 
 #: How long a worker has what it claimed, and each message once it is begun: longer than any takes.
 LEASE = timedelta(minutes=5)

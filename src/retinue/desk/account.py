@@ -24,11 +24,11 @@ from retinue.errors import NotFound
 from retinue.run.explain import explain
 from retinue.run.explanation import Explanation
 from retinue.run.layers import known_day
-from retinue.store.access import Actor
-from retinue.store.current import CurrentRow, RunInfo
-from retinue.store.current import account as current_account
-from retinue.store.record import Entry, record, standing
-from retinue.store.work import Task, tasks_of
+from retinue.store.people.access import Actor
+from retinue.store.published.current import CurrentRow, RunInfo
+from retinue.store.published.current import account as current_account
+from retinue.store.work.record import Entry, record, standing
+from retinue.store.work.tasks import Task, tasks_of
 from retinue.workspace import Workspace
 
 #: Children that are shown, those that need attention most, and those that are looked at for it.

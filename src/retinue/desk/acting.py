@@ -15,9 +15,10 @@ from typing import Any, Literal, get_args
 from retinue.errors import NotFound, StoreError
 from retinue.project.metrics import Pulse
 from retinue.run.layers import known_day
-from retinue.store import said, work
-from retinue.store.access import Actor
-from retinue.store.said import OutcomeKind, OverrideKind
+from retinue.store.people.access import Actor
+from retinue.store.work import said
+from retinue.store.work import tasks as work
+from retinue.store.work.said import OutcomeKind, OverrideKind
 from retinue.workspace import Workspace
 
 #: What can be taken back.

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from retinue.errors import StoreError
-from retinue.store.manifest import check_run_id
-from retinue.store.parquet import replace_file
+from retinue.store.published.manifest import check_run_id
+from retinue.store.published.parquet import replace_file
 
 #: Layout of what is kept: raise it when that changes.
 VERSION = 1

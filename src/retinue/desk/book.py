@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeVar, get_args
 from retinue.action.stake import RENEWAL_DAYS
 from retinue.desk.steady import steady
 from retinue.errors import StoreError
-from retinue.store.access import Actor
-from retinue.store.current import FILTERS, RANGES, SORTS, CurrentRow, Group, Range, RunInfo, counts
-from retinue.store.current import accounts as listed
-from retinue.store.current import changes as transitions
-from retinue.store.work import last_assignment, open_tasks
+from retinue.store.people.access import Actor
+from retinue.store.published.current import FILTERS, RANGES, SORTS, CurrentRow, Group, Range, RunInfo, counts
+from retinue.store.published.current import accounts as listed
+from retinue.store.published.current import changes as transitions
+from retinue.store.work.tasks import last_assignment, open_tasks
 from retinue.workspace import Workspace
 
 Scope = Literal["mine", "team", "all"]

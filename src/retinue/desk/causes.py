@@ -22,7 +22,7 @@ from retinue.desk.movement import Paired
 from retinue.desk.panel import Floats, Frame, Ints
 from retinue.project.project import Project
 from retinue.run.layers import floats_of
-from retinue.store.snapshots import Published
+from retinue.store.published.snapshots import Published
 
 #: Share of findings that may be due to chance.
 RATE = 0.05

@@ -10,12 +10,12 @@ from typing import Any
 
 from retinue.errors import SourceError
 from retinue.project.project import Project
-from retinue.store.access import Actor
-from retinue.store.backup import Contents, Tell, restore
-from retinue.store.erase import Receipt, bury_again, erase, scrub, sought, tombstones, tombstones_in
-from retinue.store.erase_files import Sought, holds
-from retinue.store.lock import run_lock
-from retinue.store.publish import utc
+from retinue.store.database import utc
+from retinue.store.people.access import Actor
+from retinue.store.published.lock import run_lock
+from retinue.store.upkeep.backup import Contents, Tell, restore
+from retinue.store.upkeep.erase import Receipt, bury_again, erase, scrub, sought, tombstones, tombstones_in
+from retinue.store.upkeep.erase_files import Sought, holds
 from retinue.warehouse.reading.raw import files_of, is_file
 from retinue.workspace import Workspace
 

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from retinue.desk.panel import grid
 from retinue.project.project import Formula
-from retinue.store.manifest import read_manifest
-from retinue.store.snapshots import Published
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.snapshots import Published
 
 
 @lru_cache(maxsize=4)

@@ -24,11 +24,11 @@ from retinue.desk.trust import trial
 from retinue.insight.replay import Coded
 from retinue.project.scorecards import BANDS
 from retinue.run.layers import days_of
-from retinue.store.access import Actor, require
-from retinue.store.current import RunInfo
-from retinue.store.manifest import read_manifest
-from retinue.store.snapshots import Published
-from retinue.store.uses import Response, adoption
+from retinue.store.people.access import Actor, require
+from retinue.store.people.uses import Response, adoption
+from retinue.store.published.current import RunInfo
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.snapshots import Published
 from retinue.workspace import Workspace
 
 #: Days ahead in which renewals are counted, and days back to which things are held.

@@ -17,9 +17,9 @@ from retinue.desk.panel import Panel
 from retinue.desk.steady import steady
 from retinue.project.outcomes import OutcomeRule
 from retinue.project.project import Project
-from retinue.store.access import Actor
-from retinue.store.current import RunInfo, seen_ids
-from retinue.store.said import outcomes_for_run
+from retinue.store.people.access import Actor
+from retinue.store.published.current import RunInfo, seen_ids
+from retinue.store.work.said import outcomes_for_run
 from retinue.warehouse.trace import Listener
 from retinue.workspace import Workspace
 

@@ -18,8 +18,8 @@ from retinue.errors import NotFound
 from retinue.project.metrics import AnyMetric, needs
 from retinue.project.project import Formula
 from retinue.run.improve import metric_label
-from retinue.store.access import Actor
-from retinue.store.snapshots import Published
+from retinue.store.people.access import Actor
+from retinue.store.published.snapshots import Published
 from retinue.warehouse.scores.curves import compile_curve
 from retinue.words import declared_value
 from retinue.workspace import Workspace

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from retinue.insight.replay import Coded
 from retinue.project.scorecards import BANDS
 from retinue.run.layers import floats_of
-from retinue.store.access import Actor
-from retinue.store.current import RunInfo, seen_ids
-from retinue.store.manifest import read_manifest
-from retinue.store.snapshots import Published
+from retinue.store.people.access import Actor
+from retinue.store.published.current import RunInfo, seen_ids
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.snapshots import Published
 from retinue.workspace import Workspace
 
 Floats = NDArray[np.float64]

@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from retinue.desk.day import PublishedDay
-from retinue.store.grids import BANDS
-from retinue.store.histories import open_histories
+from retinue.store.published.grids import BANDS
+from retinue.store.published.histories import open_histories
 from retinue.workspace import Workspace
 
 

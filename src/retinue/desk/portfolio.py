@@ -21,8 +21,8 @@ from retinue.desk.steady import steady
 from retinue.errors import StoreError
 from retinue.insight.replay import Coded
 from retinue.project.scorecards import BANDS
-from retinue.store.access import Actor, require
-from retinue.store.current import RunInfo
+from retinue.store.people.access import Actor, require
+from retinue.store.published.current import RunInfo
 from retinue.workspace import Workspace
 
 #: Groups beside one another at most, and groups in a list.

@@ -12,8 +12,8 @@ from retinue.errors import NotFound, RetinueError, RunError, SourceError, StoreE
 from retinue.project import conditions
 from retinue.project import metrics as kinds
 from retinue.project.metrics import AnyMetric, Milestones
-from retinue.store.access import Actor
-from retinue.store.current import current_run
+from retinue.store.people.access import Actor
+from retinue.store.published.current import current_run
 from retinue.warehouse.engine import connect
 from retinue.warehouse.facts.of_account import Looked, columns_of, rows_of
 from retinue.workspace import Workspace

@@ -25,10 +25,10 @@ from retinue.project.scorecards import Measure, Points, Steps, Target
 from retinue.run.differences import Named, ScorecardChange, between
 from retinue.run.improve import metric_label
 from retinue.run.planned import Plan
-from retinue.store.access import Actor, require
-from retinue.store.current import RunInfo, counts
-from retinue.store.manifest import read_manifest
-from retinue.store.snapshots import Published
+from retinue.store.people.access import Actor, require
+from retinue.store.published.current import RunInfo, counts
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.snapshots import Published
 from retinue.workspace import Workspace
 
 PLAN = "plan"

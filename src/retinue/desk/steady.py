@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from retinue.errors import NotFound, StoreError
-from retinue.store.current import RunInfo, current_run
+from retinue.store.published.current import RunInfo, current_run
 from retinue.workspace import Workspace
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Any, Literal, get_args
 
 from retinue.errors import StoreError
-from retinue.store.access import Actor
-from retinue.store.work import Status, Task, tasks_of
+from retinue.store.people.access import Actor
+from retinue.store.work.tasks import Status, Task, tasks_of
 from retinue.workspace import Workspace
 
 #: Whose tasks: one's own, those of one's team, or all of accounts that one may see.

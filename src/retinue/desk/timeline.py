@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from retinue.desk.acting import pulses
 from retinue.errors import StoreError
-from retinue.store.access import Actor
-from retinue.store.current import Change, changes
-from retinue.store.happenings import happenings
-from retinue.store.record import Entry, record
+from retinue.store.people.access import Actor
+from retinue.store.published.current import Change, changes
+from retinue.store.published.timeline import happenings
+from retinue.store.work.record import Entry, record
 from retinue.words import WORDS, number, shown
 from retinue.workspace import Workspace
 

@@ -27,11 +27,11 @@ from retinue.insight.validation.report import Report
 from retinue.insight.validation.sampling import Estimate
 from retinue.run.layers import floats_of
 from retinue.run.validate import Validated
-from retinue.store.access import OPERATOR, Actor, require
-from retinue.store.current import RunInfo, seen_ids
-from retinue.store.manifest import read_manifest
-from retinue.store.snapshots import Published
-from retinue.store.uses import Adoption, adoption
+from retinue.store.people.access import OPERATOR, Actor, require
+from retinue.store.people.uses import Adoption, adoption
+from retinue.store.published.current import RunInfo, seen_ids
+from retinue.store.published.manifest import read_manifest
+from retinue.store.published.snapshots import Published
 from retinue.workspace import Workspace
 
 TRIAL = "trial"

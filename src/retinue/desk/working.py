@@ -16,7 +16,7 @@ from retinue.desk import losses, scorecards, trust
 from retinue.errors import NotFound, ProjectError, RetinueError
 from retinue.run.plan import plan
 from retinue.run.validate import validate
-from retinue.store.current import RunInfo, current_run
+from retinue.store.published.current import RunInfo, current_run
 from retinue.warehouse.trace import Listener
 from retinue.workspace import Workspace, open_workspace
 

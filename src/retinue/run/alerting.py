@@ -27,10 +27,10 @@ from retinue.run.happenings import Happenings
 from retinue.run.layers import day_number
 from retinue.run.looking import Looking
 from retinue.run.messages import account_alert, messages, portfolio_alert
-from retinue.store import alerts as kept
-from retinue.store import plays
-from retinue.store.alerts import NewAlert, Remembered
-from retinue.store.snapshots import Published
+from retinue.store.published.snapshots import Published
+from retinue.store.work import alerts as kept
+from retinue.store.work import plays
+from retinue.store.work.alerts import NewAlert, Remembered
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 

@@ -15,7 +15,7 @@ from retinue.insight.anomalies import HISTORY_WEEKS
 from retinue.project.project import Project
 from retinue.project.usage import Used, used
 from retinue.run.layers import day_number, days_of, numbers_array
-from retinue.store.contract import TABLES
+from retinue.store.published.contract import TABLES
 
 if TYPE_CHECKING:
     from retinue.insight.anomalies.judge import Anomalies

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retinue.run.changes import Bridges
 from retinue.run.layers import days_of, floats_of, keys, places_of
-from retinue.store.snapshots import Published
+from retinue.store.published.snapshots import Published
 
 if TYPE_CHECKING:
     from retinue.warehouse.compute import Computed

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from retinue.errors import RunError
 from retinue.project.load import load
 from retinue.project.project import Formula, Project
-from retinue.store.manifest import Manifest
+from retinue.store.published.manifest import Manifest
 from retinue.warehouse.engine import shown
 
 #: What tells the entries of a list apart, where they are declarations of their own.

@@ -29,11 +29,11 @@ from retinue.run.explanation import (
 from retinue.run.improve import Standing, improvements, metric_label
 from retinue.run.parts import components_of, gaps_of, measures_of
 from retinue.run.wording import Words, stability, usage
-from retinue.store.access import OPERATOR, Actor
-from retinue.store.current import accounts, near
-from retinue.store.histories import Series, open_histories
-from retinue.store.said import overrides_of, sees
-from retinue.store.snapshots import Published
+from retinue.store.people.access import OPERATOR, Actor
+from retinue.store.published.current import accounts, near
+from retinue.store.published.histories import Series, open_histories
+from retinue.store.published.snapshots import Published
+from retinue.store.work.said import overrides_of, sees
 from retinue.warehouse.scores.curves import Segment
 from retinue.words import WORDS, grade, number
 from retinue.workspace import Workspace

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from retinue import postgres
 from retinue.errors import NotFound, StoreError
-from retinue.store.contract import TABLES, TableContract
-from retinue.store.snapshots import Published
+from retinue.store.published.contract import TABLES, TableContract
+from retinue.store.published.snapshots import Published
 from retinue.warehouse.destinations.destination import Destination, Layout, Opened
 
 if TYPE_CHECKING:

@@ -35,9 +35,9 @@ from retinue.run.layers import (
     stabilised,
     state_after,
 )
-from retinue.store.kept import read_kept
-from retinue.store.manifest import Manifest, Part
-from retinue.store.snapshots import Published
+from retinue.store.published.kept import read_kept
+from retinue.store.published.manifest import Manifest, Part
+from retinue.store.published.snapshots import Published
 from retinue.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from retinue.errors import SourceError, StoreError
 from retinue.insight.replay import Coded, Events, Replay
 from retinue.project.outcomes import OutcomeRule
 from retinue.project.project import SEMANTICS, Project
-from retinue.store.parquet import replace_file
+from retinue.store.published.parquet import replace_file
 
 if TYPE_CHECKING:
     from retinue.run.replaying import Replayed

@@ -19,8 +19,8 @@ from retinue.project.conditions import names as names_of
 from retinue.run.happenings import Happenings
 from retinue.run.layers import day_number, days_of, floats_of
 from retinue.store.database import Store
-from retinue.store.snapshots import Published
-from retinue.store.work import last_touches
+from retinue.store.published.snapshots import Published
+from retinue.store.work.tasks import last_touches
 
 
 @dataclass(frozen=True)

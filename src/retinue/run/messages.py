@@ -14,10 +14,10 @@ from retinue.action.portfolio import Finding
 from retinue.project.alerts import Alerting, AlertRule
 from retinue.project.project import Project
 from retinue.run.improve import metric_label
-from retinue.store.alerts import NewAlert, raised_today
-from retinue.store.current import explanations
-from retinue.store.outbox import Row, key
-from retinue.store.plays import addresses
+from retinue.store.published.current import explanations
+from retinue.store.work.alerts import NewAlert, raised_today
+from retinue.store.work.outbox import Row, key
+from retinue.store.work.plays import addresses
 from retinue.words import WORDS, number, share, shown, signed
 from retinue.workspace import Workspace
 

@@ -10,8 +10,8 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retinue.store.manifest import File
-from retinue.store.runs import RunWriter
+from retinue.store.published.manifest import File
+from retinue.store.published.runs import RunWriter
 
 
 class Months:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue.project.project import Project
-from retinue.store.snapshots import Published
+from retinue.store.published.snapshots import Published
 
 if TYPE_CHECKING:
     from retinue.warehouse.compute import Computed

@@ -13,7 +13,7 @@ from pathlib import Path
 from retinue.errors import StoreError
 from retinue.project.project import Project
 from retinue.project.sources import Source
-from retinue.store.parquet import replace_file
+from retinue.store.published.parquet import replace_file
 from retinue.warehouse.trace import Expected, Trace
 
 FILE = "pace.json"

@@ -25,7 +25,7 @@ from retinue.run.kept import Kept
 from retinue.run.layers import bands_array, numbers_array
 from retinue.run.planned import COMPARED, SIDE, BackTest, Plan
 from retinue.run.recipe import complete_day, spoken_pulses
-from retinue.store.said import overrides_for_run, pulses_for_run
+from retinue.store.work.said import overrides_for_run, pulses_for_run
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 

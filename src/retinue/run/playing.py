@@ -17,9 +17,9 @@ from retinue.project.project import Project
 from retinue.run.happenings import Happenings
 from retinue.run.looking import Looking
 from retinue.run.messages import due_at, link, payload
-from retinue.store import plays
-from retinue.store.outbox import Row, key
-from retinue.store.plays import NewTask
+from retinue.store.work import plays
+from retinue.store.work.outbox import Row, key
+from retinue.store.work.plays import NewTask
 from retinue.warehouse.trace import Listener, Trace
 from retinue.words import WORDS, shown
 from retinue.workspace import Workspace

@@ -27,14 +27,14 @@ from retinue.run.history import New, Past
 from retinue.run.kept import KIND, version
 from retinue.run.layers import bands_array, dates_array, day_number, numbers_array
 from retinue.run.months import Months
-from retinue.store.kept import forget, keep
-from retinue.store.lock import run_lock
-from retinue.store.manifest import Manifest, merge_parts
-from retinue.store.publish import publish, unpublished
-from retinue.store.reading import prepare
-from retinue.store.runs import RunWriter, sweep
-from retinue.store.said import overrides_for_run, pulses_for_run
-from retinue.store.snapshots import Published
+from retinue.store.published.kept import forget, keep
+from retinue.store.published.lock import run_lock
+from retinue.store.published.manifest import Manifest, merge_parts
+from retinue.store.published.publish import publish, unpublished
+from retinue.store.published.reading import prepare
+from retinue.store.published.runs import RunWriter, sweep
+from retinue.store.published.snapshots import Published
+from retinue.store.work.said import overrides_for_run, pulses_for_run
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 

@@ -18,7 +18,7 @@ from retinue.project.playbooks import Playbook, filled
 from retinue.run.happenings import Happenings
 from retinue.run.looking import Looking
 from retinue.run.playing import Playing
-from retinue.store import plays
+from retinue.store.work import plays
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 

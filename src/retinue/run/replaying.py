@@ -19,7 +19,7 @@ from retinue.run.history import New, Past
 from retinue.run.kept import Kept
 from retinue.run.layers import day_number, days_of, floats_of, keys, known_day
 from retinue.run.recipe import complete_day, spoken_pulses
-from retinue.store.said import outcomes_for_run, pulses_for_run
+from retinue.store.work.said import outcomes_for_run, pulses_for_run
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 

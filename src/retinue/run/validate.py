@@ -17,7 +17,7 @@ from retinue.project.metrics import Pulse
 from retinue.project.project import Project
 from retinue.run.layers import bands_array, dates_array, numbers_array
 from retinue.run.replay import Tried, tried
-from retinue.store.said import pulses_for_run
+from retinue.store.work.said import pulses_for_run
 from retinue.warehouse.trace import Listener
 from retinue.workspace import Workspace
 

@@ -28,13 +28,13 @@ from retinue.serve.front import Front
 from retinue.serve.measures import CONTENT, Measures
 from retinue.signin.provider import Provider
 from retinue.signin.provider import Settings as ProviderSettings
-from retinue.store.access import Actor
-from retinue.store.current import current_run
-from retinue.store.keys import actor_of_key
-from retinue.store.reading import prepare_apart
-from retinue.store.sessions import session
-from retinue.store.standing import standing
-from retinue.store.uses import Uses
+from retinue.store.people.access import Actor
+from retinue.store.people.keys import actor_of_key
+from retinue.store.people.sessions import session
+from retinue.store.people.uses import Uses
+from retinue.store.published.current import current_run
+from retinue.store.published.reading import prepare_apart
+from retinue.store.upkeep.standing import standing
 from retinue.web import guard
 from retinue.web.app import application as pages
 from retinue.web.site import Site

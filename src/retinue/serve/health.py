@@ -10,7 +10,7 @@ from typing import Any
 
 from retinue.errors import RetinueError
 from retinue.project.serving import Serve
-from retinue.store.standing import standing
+from retinue.store.upkeep.standing import standing
 from retinue.workspace import Workspace
 
 

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from retinue import __version__
 from retinue.errors import RetinueError
-from retinue.store.standing import Standing
+from retinue.store.upkeep.standing import Standing
 
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 

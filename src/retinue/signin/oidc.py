@@ -20,9 +20,9 @@ from joserfc.errors import JoseError
 
 from retinue.errors import Forbidden, SignInError
 from retinue.signin.provider import Provider, Settings
-from retinue.store.access import Actor
 from retinue.store.database import Store
-from retinue.store.people import (
+from retinue.store.people.access import Actor
+from retinue.store.people.people import (
     Person,
     add_person,
     change_person,
@@ -31,7 +31,7 @@ from retinue.store.people import (
     link_person,
     who_signs_in,
 )
-from retinue.store.sign_ins import Begun, begin, take
+from retinue.store.people.sign_ins import Begun, begin, take
 
 #: Seconds by which the clocks of the provider and of this machine may differ.
 LEEWAY = 60

@@ -17,10 +17,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type
 
 from retinue.errors import StoreError
-from retinue.store.attempts import forgive, keys_for, try_now
-from retinue.store.database import Store
-from retinue.store.people import Person, rehash, who_signs_in
-from retinue.store.publish import utc
+from retinue.store.database import Store, utc
+from retinue.store.people.attempts import forgive, keys_for, try_now
+from retinue.store.people.people import Person, rehash, who_signs_in
 
 #: Fewest and most letters of a password.
 LEAST, MOST = 12, 1024

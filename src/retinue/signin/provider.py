@@ -20,7 +20,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from retinue.errors import SignInError, StoreError
-from retinue.store.access import Role
+from retinue.store.people.access import Role
 
 #: Signatures that are taken: those of keys that only the provider has.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,10 @@ def _use_sqlite_well(engine: Engine) -> None:
 def _milliseconds(options: Mapping[str, Any]) -> int:
     """How long to wait for a lock. Not 0, which PostgreSQL takes for ever."""
     return max(1, int((options.get("wait") or BUSY) * 1000))
+
+
+def utc(moment: datetime) -> datetime:
+    """As the store keeps times. `moment` must be aware."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from retinue.store.access import Actor
+from retinue.store.people.access import Actor
 from retinue.web import guard
 from retinue.web.pages import (
     account,
@@ -52,7 +52,7 @@ DOORS: tuple[Door, ...] = (
 )
 
 
-#: Takes note of who looked at what, or did what, about which account; see `retinue.store.uses`.
+#: Takes note of who looked at what, or did what, about which account; see `retinue.store.people.uses`.
 Record = Callable[[Actor, Literal["view", "act"], str, str | None, datetime], None]
 
 

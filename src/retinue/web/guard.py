@@ -22,8 +22,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retinue.errors import Forbidden, NotFound, RetinueError
-from retinue.store.access import Actor, require
-from retinue.store.sessions import session as session_of
+from retinue.store.people.access import Actor, require
+from retinue.store.people.sessions import session as session_of
 from retinue.web.site import Door, Site, Visit
 
 #: Bytes of a form.

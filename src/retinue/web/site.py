@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from retinue.signin.provider import Provider
-from retinue.store.access import Actor, Right
-from retinue.store.sessions import Session
+from retinue.store.people.access import Actor, Right
+from retinue.store.people.sessions import Session
 from retinue.web.rendering import rendered
 from retinue.workspace import Workspace
 

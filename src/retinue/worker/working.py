@@ -18,8 +18,8 @@ from retinue.deliver import Delivered, Outside, Pace, deliver_due
 from retinue.errors import NotFound, RetinueError
 from retinue.run.alerting import evaluate
 from retinue.run.playing import advance
-from retinue.store import leases, outbox
-from retinue.store.current import current_run
+from retinue.store.published.current import current_run
+from retinue.store.work import leases, outbox
 from retinue.worker.schedule import latest
 from retinue.workspace import Workspace
 

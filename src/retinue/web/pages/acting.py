@@ -13,8 +13,8 @@ from retinue.desk import acting
 from retinue.desk.account import seen
 from retinue.desk.acting import Done
 from retinue.errors import Forbidden, NotFound, StoreError
-from retinue.store.record import Kind, record
-from retinue.store.said import OutcomeKind, OverrideKind
+from retinue.store.work.record import Kind, record
+from retinue.store.work.said import OutcomeKind, OverrideKind
 from retinue.web.pages.account import SAID, address, page
 from retinue.web.site import Door, Visit
 

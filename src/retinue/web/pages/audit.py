@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from retinue.errors import StoreError
-from retinue.store.audit_log import Entry, audit_log
+from retinue.store.people.audit_log import Entry, audit_log
 from retinue.web.site import Door, Visit
 
 PAGE = 50

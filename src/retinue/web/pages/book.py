@@ -16,8 +16,8 @@ from starlette.responses import Response, StreamingResponse
 from retinue.desk import book as desk
 from retinue.desk.book import CHOICES, FAST, ORDER, Ask, BookRow, Scope, book
 from retinue.errors import StoreError
-from retinue.store.access import Actor
-from retinue.store.saved_views import remove_view, save_view, views_of
+from retinue.store.people.access import Actor
+from retinue.store.people.saved_views import remove_view, save_view, views_of
 from retinue.web.pictures import stakes
 from retinue.web.site import Door, Visit
 

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from retinue.errors import NotFound, StoreError
 from retinue.signin.passwords import Refused, check_new, sign_in
-from retinue.store.keys import SCOPES, add_key, keys_of, revoke_key, rotate_key
-from retinue.store.people import Person, set_password
-from retinue.store.sessions import Open, revoke_session, sessions_of
+from retinue.store.people.keys import SCOPES, add_key, keys_of, revoke_key, rotate_key
+from retinue.store.people.people import Person, set_password
+from retinue.store.people.sessions import Open, revoke_session, sessions_of
 from retinue.web.pages.signin import address, with_session
 from retinue.web.site import Door, Visit
 

@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from retinue.errors import StoreError
 from retinue.signin.passwords import GIVEN_DAYS, hashed, made_up
-from retinue.store.access import RIGHTS, Role
-from retinue.store.keys import keys_of
-from retinue.store.people import (
+from retinue.store.people.access import RIGHTS, Role
+from retinue.store.people.keys import keys_of
+from retinue.store.people.people import (
     SEES,
     Person,
     Sees,
@@ -23,7 +23,7 @@ from retinue.store.people import (
     people_list,
     set_password,
 )
-from retinue.store.sessions import sessions_of
+from retinue.store.people.sessions import sessions_of
 from retinue.web.pages import me
 from retinue.web.site import Door, Visit
 

@@ -31,7 +31,7 @@ from retinue.report.pages import band_word
 from retinue.report.shares import matrix
 from retinue.report.waterfall import End, Step, waterfall
 from retinue.run.planned import STANDINGS
-from retinue.store.current import FILTERS
+from retinue.store.published.current import FILTERS
 from retinue.web.pages.book import Address
 from retinue.web.site import Door, Visit
 

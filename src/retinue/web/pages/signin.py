@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse, Response
 from retinue.errors import Forbidden, RetinueError, SignInError, StoreError
 from retinue.signin.oidc import come_back, send_away
 from retinue.signin.passwords import MustChoose, Refused, check_new, sign_in
-from retinue.store.people import actor_of, is_anybody, set_password
-from retinue.store.sessions import begin_session, end_session
-from retinue.store.sign_ins import TIME
+from retinue.store.people.people import actor_of, is_anybody, set_password
+from retinue.store.people.sessions import begin_session, end_session
+from retinue.store.people.sign_ins import TIME
 from retinue.web.guard import cookie, local
 from retinue.web.site import Door, Site, Visit
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from retinue.desk.book import offered
 from retinue.desk.tasks import TaskAsk, Whose, tasks
 from retinue.errors import StoreError
-from retinue.store.work import Status
+from retinue.store.work.tasks import Status
 from retinue.web.pages.account import SAID, address
 from retinue.web.pages.book import Address
 from retinue.web.site import Door, Visit

@@ -8,7 +8,7 @@ from retinue.desk.trust import USED, start_trial, trust
 from retinue.report import validation
 from retinue.report.axes import Axis, Bar
 from retinue.report.charts import bars
-from retinue.store.uses import FROM_SCORE, Adoption
+from retinue.store.people.uses import FROM_SCORE, Adoption
 from retinue.web.site import Door, Visit
 
 

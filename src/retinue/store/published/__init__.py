@@ -1,0 +1,1 @@
+"""Finished runs: their files, how they become current, and how they are read."""

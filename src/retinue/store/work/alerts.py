@@ -1,0 +1,303 @@
+"""Alerts, what their rules remember, and mutes. What a date raises is written once, with its messages.
+
+`now` is an aware datetime throughout; days in the store are dates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+
+from retinue.action.playbooks import Enrolment
+from retinue.errors import NotFound, StoreError
+from retinue.store.database import Store, utc
+from retinue.store.people.access import Actor, in_scope, of_current_run, require
+from retinue.store.people.audit_log import write_audit
+from retinue.store.tables import alert_memory, alert_rules, alerts, current, mutes
+from retinue.store.work.outbox import Row, enqueue
+from retinue.store.work.plays import enrol
+from retinue.store.work.said import known
+
+#: Rows per statement.
+CHUNK = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlert:
+    """An alert to be written: about an account, or about a `subject` of the portfolio."""
+
+    rule: str
+    kind: str
+    severity: str
+    account_id: str | None
+    subject: str | None
+    owner: str | None
+    summary: str
+    evidence: Mapping[str, Any]
+    stake: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert as it was raised. Times are UTC without a zone; `name` is that of the account."""
+
+    id: int
+    rule: str
+    kind: str
+    severity: str
+    account_id: str | None
+    name: str | None
+    subject: str | None
+    owner: str | None
+    as_of: date
+    raised_at: datetime
+    summary: str
+    evidence: Any
+    stake: float
+    closed_at: datetime | None
+    closed_by: str | None
+    result: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What one rule remembers of accounts or subjects, side by side. None: no such day."""
+
+    subjects: list[str]
+    since: list[date | None]
+    raised: list[date | None]
+    told: list[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    id: int
+    account_id: str | None
+    rule: str | None
+    until: date | None
+    reason: str
+    by: str
+    said_at: datetime
+
+
+def evaluated(store: Store) -> dict[str, tuple[str, date]]:
+    """Rules that were evaluated before: how they were declared, and the last as-of date."""
+    with store.read() as connection:
+        rows = connection.execute(select(alert_rules))
+        return {row.rule: (row.declared, row.last_as_of) for row in rows}
+
+
+def memory_of(store: Store, rule: str) -> Remembered:
+    """Everything that a rule remembers."""
+    table = alert_memory
+    with store.read() as connection:
+        query = select(table.c.subject, table.c.since, table.c.raised, table.c.told)
+        rows = connection.execute(query.where(table.c.rule == rule)).all()
+    return Remembered(
+        [row.subject for row in rows],
+        [row.since for row in rows],
+        [row.raised for row in rows],
+        [bool(row.told) for row in rows],
+    )
+
+
+def lately(store: Store, since: date) -> dict[str, int]:
+    """How many alerts each account had as of days after `since`, storms left out."""
+    query = select(alerts.c.account_id, func.count()).where(
+        alerts.c.as_of > since, alerts.c.account_id.is_not(None)
+    )
+    with store.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.group_by(alerts.c.account_id))}
+
+
+def raised_today(store: Store, since: datetime) -> dict[str, int]:
+    """How many alerts each owner was told of since a moment."""
+    query = select(alerts.c.owner, func.count()).where(
+        alerts.c.raised_at >= utc(since), alerts.c.owner.is_not(None)
+    )
+    with store.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.group_by(alerts.c.owner))}
+
+
+def mutes_on(store: Store, day: date) -> list[Mute]:
+    """The mutes that hold on a day."""
+    fields = [mutes.c[f.name] for f in dataclasses.fields(Mute)]
+    holds = and_(mutes.c.withdrawn_at.is_(None), or_(mutes.c.until.is_(None), mutes.c.until >= day))
+    with store.read() as connection:
+        return [Mute(*row) for row in connection.execute(select(*fields).where(holds).order_by(mutes.c.id))]
+
+
+def record(  # noqa: PLR0913 - all of it counts at once, or none
+    store: Store,
+    as_of: date,
+    declared: Mapping[str, str],
+    new: Sequence[NewAlert],
+    memory: Mapping[str, Remembered],
+    messages: Sequence[Row],
+    began: Sequence[Enrolment],
+    owners: Mapping[str, str | None],
+    *,
+    now: datetime,
+) -> bool:
+    """Write what a date raised, what its rules remember after it, the messages, and who came into
+    playbooks (`owners` look after them), in one transaction.
+
+    False, and nothing written, where another worker has evaluated this date or a later one meanwhile.
+    """
+    with store.write() as connection:
+        latest = connection.execute(select(func.max(alert_rules.c.last_as_of))).scalar_one_or_none()
+        if latest is not None and latest >= as_of:
+            return False
+        connection.execute(delete(alert_rules))
+        if declared:
+            rows = [{"rule": rule, "declared": text, "last_as_of": as_of} for rule, text in declared.items()]
+            connection.execute(insert(alert_rules), rows)
+        connection.execute(delete(alert_memory).where(alert_memory.c.rule.not_in(list(memory))))
+        for rule, known_ in memory.items():
+            _remember(connection, rule, known_)
+        _insert(connection, alerts, [_row(one, as_of, now) for one in new])
+        enqueue(connection, messages, now=now)
+        enrol(connection, began, owners, now)
+    return True
+
+
+def alerts_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
+    store: Store,
+    actor: Actor,
+    *,
+    account_id: str | None = None,
+    owners: frozenset[str] | None = None,
+    rule: str | None = None,
+    is_open: bool | None = None,
+    since: date | None = None,
+    limit: int = 50,
+    after: int | None = None,
+) -> list[Alert]:
+    """Alerts about accounts that the actor may see, and about the portfolio for whoever sees everything.
+
+    The newest first; `after` is the id of the last one of the page before.
+    """
+    conditions: list[ColumnElement[bool]] = [in_scope(actor, alerts.c.account_id)]
+    if account_id is not None:
+        conditions.append(alerts.c.account_id == account_id.replace("\0", ""))
+    if owners is not None:
+        conditions.append(alerts.c.owner.in_(sorted(name for name in owners if "\0" not in name)))
+    if rule is not None:
+        conditions.append(alerts.c.rule == rule.replace("\0", ""))
+    if is_open is not None:
+        conditions.append(alerts.c.closed_at.is_(None) if is_open else alerts.c.closed_at.is_not(None))
+    if since is not None:
+        conditions.append(alerts.c.as_of > since)
+    if after is not None:
+        conditions.append(alerts.c.id < after)
+    query = _read().where(*conditions).order_by(alerts.c.id.desc()).limit(limit)
+    with store.read() as connection:
+        return [_alert(row) for row in connection.execute(query)]
+
+
+def close_alert(store: Store, actor: Actor, alert: int, *, now: datetime, result: str | None = None) -> None:
+    """Say that an alert has been dealt with, and how. Raises NotFound for one that the actor may not see."""
+    require(actor, "act")
+    told = (result or "").strip() or None
+    if told is not None and (len(told) > CHUNK or "\0" in told):
+        raise StoreError(f"a result has {CHUNK:,} letters at most")
+    with store.write() as connection:
+        row = connection.execute(
+            select(alerts).where(alerts.c.id == alert, in_scope(actor, alerts.c.account_id))
+        ).first()
+        if row is None:
+            raise NotFound(f"no alert {alert}")
+        if row.closed_at is not None:
+            raise StoreError(f"alert {alert} is closed already")
+        values = {"closed_at": utc(now), "closed_by": actor.name, "result": told}
+        connection.execute(update(alerts).where(alerts.c.id == alert).values(**values))
+        write_audit(connection, actor.name, "close alert", row.account_id, now, {"id": alert}, values)
+
+
+def mute(
+    store: Store,
+    actor: Actor,
+    *,
+    now: datetime,
+    reason: str,
+    account_id: str | None = None,
+    rule: str | None = None,
+    until: date | None = None,
+) -> int:
+    """Keep alerts from being raised, and return the id: of an account, of a rule, or of both.
+
+    A rule for everybody needs the right to override; so does a mute without an end.
+    """
+    require(actor, "act")
+    if account_id is None and rule is None:
+        raise StoreError("a mute is of an account, of a rule, or of both")
+    if account_id is None or until is None:
+        require(actor, "override")
+    if account_id is None and not actor.everything:
+        raise StoreError(
+            "a rule is muted for everybody", hint="name an account, or ask whoever sees them all"
+        )
+    if not reason.strip() or len(reason) > CHUNK or "\0" in reason:
+        raise StoreError("a mute needs a reason")
+    if account_id is not None:
+        known(store, actor, account_id)
+    values = {"account_id": account_id, "rule": rule, "until": until, "reason": reason.strip()}
+    with store.write() as connection:
+        row = {**values, "by": actor.name, "said_at": utc(now)}
+        added = connection.execute(insert(mutes).values(row)).inserted_primary_key
+        assert added is not None
+        write_audit(connection, actor.name, "mute alerts", account_id, now, None, {"id": added[0], **values})
+    return int(added[0])
+
+
+def unmute(store: Store, actor: Actor, number: int, *, now: datetime) -> None:
+    """Take a mute back. Raises NotFound if there is none (any more) that the actor may see."""
+    require(actor, "act")
+    with store.write() as connection:
+        own = and_(mutes.c.id == number, mutes.c.withdrawn_at.is_(None), in_scope(actor, mutes.c.account_id))
+        row = connection.execute(select(mutes).where(own)).first()
+        if row is None:
+            raise NotFound(f"no mute {number}")
+        connection.execute(update(mutes).where(mutes.c.id == number).values(withdrawn_at=utc(now)))
+        write_audit(connection, actor.name, "unmute alerts", row.account_id, now, {"id": number}, None)
+
+
+def _remember(connection: Connection, rule: str, memory: Remembered) -> None:
+    connection.execute(delete(alert_memory).where(alert_memory.c.rule == rule))
+    rows = [
+        {"rule": rule, "subject": subject, "since": since, "raised": raised, "told": told}
+        for subject, since, raised, told in zip(
+            memory.subjects, memory.since, memory.raised, memory.told, strict=True
+        )
+    ]
+    _insert(connection, alert_memory, rows)
+
+
+def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
+    for start in range(0, len(rows), CHUNK):
+        connection.execute(insert(table), rows[start : start + CHUNK])
+
+
+def _row(one: NewAlert, as_of: date, now: datetime) -> dict[str, Any]:
+    told = {f.name: getattr(one, f.name) for f in dataclasses.fields(one)}
+    told["evidence"] = json.dumps(one.evidence, default=str, ensure_ascii=False)
+    return {**told, "as_of": as_of, "raised_at": utc(now)}
+
+
+def _read() -> Any:
+    fields = [current.c.name if f.name == "name" else alerts.c[f.name] for f in dataclasses.fields(Alert)]
+    same = and_(of_current_run(), current.c.account_id == alerts.c.account_id)
+    return select(*fields).select_from(alerts).outerjoin(current, same)
+
+
+def _alert(row: Any) -> Alert:
+    return Alert(**{**row._asdict(), "evidence": json.loads(row.evidence)})

@@ -1,0 +1,282 @@
+"""Accounts in playbooks, what was done for them, and what people have on their desks.
+
+`now` is an aware datetime throughout. Writing is for whoever evaluates a date or advances playbooks;
+reading takes the actor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from retinue.action.playbooks import Enrolment, Load, Next, StepState
+from retinue.store.database import Store, utc
+from retinue.store.people.access import Actor, in_scope, of_current_run
+from retinue.store.people.audit_log import write_audit
+from retinue.store.tables import current, enrolments, interventions, people, tasks
+from retinue.store.work.outbox import Row, enqueue
+
+#: Who does what nobody in particular does.
+RETINUE = "retinue"
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task that a step of a playbook makes."""
+
+    step: str
+    title: str
+    detail: str | None
+    owner: str
+    due_on: date | None
+    checklist: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """Something that was or is done for an account."""
+
+    id: int
+    account_id: str
+    kind: str
+    started_on: date
+    ended_on: date | None
+    owner: str
+    reason: str | None
+    playbook: str | None
+    by: str
+
+
+def active(store: Store) -> list[Enrolment]:
+    """The enrolments that are going on, in the order in which they began."""
+    with store.read() as connection:
+        query = select(enrolments).where(enrolments.c.status == "active").order_by(enrolments.c.id)
+        return [_enrolment(row) for row in connection.execute(query)]
+
+
+def recent(store: Store, account_ids: Collection[str], since: date) -> list[Enrolment]:
+    """Enrolments of these accounts that are going on or began after `since`."""
+    found: list[Enrolment] = []
+    ids = sorted(account_ids)
+    with store.read() as connection:
+        for start in range(0, len(ids), 500):
+            mine = enrolments.c.account_id.in_(ids[start : start + 500])
+            going = or_(enrolments.c.status == "active", enrolments.c.started_on > since)
+            query = select(enrolments).where(mine, going).order_by(enrolments.c.id)
+            found += [_enrolment(row) for row in connection.execute(query)]
+    return found
+
+
+def enrol(
+    connection: Connection, new: Sequence[Enrolment], owners: Mapping[str, str | None], now: datetime
+) -> None:
+    """Write new enrolments, in the transaction of what they follow from; each begins an intervention,
+    except those that are held out."""
+    for one in new:
+        row = {
+            "playbook": one.playbook,
+            "account_id": one.account_id,
+            "started_on": one.started_on,
+            "status": one.status,
+            "reason": one.reason,
+            "state": _state(one),
+        }
+        added = connection.execute(insert(enrolments).values(row)).inserted_primary_key
+        assert added is not None
+        if one.status == "active":
+            connection.execute(
+                insert(interventions).values(
+                    account_id=one.account_id,
+                    kind=one.playbook,
+                    started_on=one.started_on,
+                    owner=owners.get(one.account_id) or RETINUE,
+                    reason=one.reason,
+                    playbook=one.playbook,
+                    enrolment=added[0],
+                    by=RETINUE,
+                    said_at=utc(now),
+                )
+            )
+
+
+def apply(
+    store: Store,
+    before: Enrolment,
+    after: Next,
+    new: Sequence[NewTask],
+    messages: Sequence[Row],
+    now: datetime,
+) -> bool:
+    """Write what becomes of an enrolment: its steps, its tasks and messages, all or nothing.
+
+    False, and nothing written, if it is not `before` any more: somebody else was faster.
+    """
+    with store.write() as connection:
+        row = connection.execute(select(enrolments).where(enrolments.c.id == before.id)).first()
+        if row is None or _enrolment(row) != before:
+            return False
+        steps = dict(after.enrolment.steps)
+        for one in new:
+            added = connection.execute(
+                insert(tasks).values(
+                    account_id=before.account_id,
+                    title=one.title,
+                    detail=one.detail,
+                    owner=one.owner,
+                    due_on=one.due_on,
+                    status="open",
+                    origin=f"playbook {before.playbook}",
+                    by=RETINUE,
+                    said_at=utc(now),
+                    checklist=json.dumps([{"text": text, "done": False} for text in one.checklist])
+                    if one.checklist
+                    else None,
+                    enrolment=before.id,
+                    step=one.step,
+                )
+            ).inserted_primary_key
+            assert added is not None
+            steps[one.step] = dataclasses.replace(steps[one.step], task=added[0])
+        if after.drops:
+            connection.execute(
+                update(tasks)
+                .where(tasks.c.id.in_(after.drops), tasks.c.status == "open")
+                .values(
+                    status="dropped",
+                    closed_by=RETINUE,
+                    closed_at=utc(now),
+                    result=after.enrolment.ended_because,
+                )
+            )
+        whole = dataclasses.replace(after.enrolment, steps=steps)
+        connection.execute(
+            update(enrolments)
+            .where(enrolments.c.id == before.id)
+            .values(
+                status=whole.status,
+                state=_state(whole),
+                ended_on=whole.ended_on,
+                ended_because=whole.ended_because,
+            )
+        )
+        if whole.status != "active":
+            connection.execute(
+                update(interventions)
+                .where(interventions.c.enrolment == before.id)
+                .values(ended_on=whole.ended_on)
+            )
+        told = {"playbook": before.playbook, "enrolment": before.id, "status": whole.status}
+        write_audit(connection, RETINUE, "advance playbook", before.account_id, now, None, told)
+        enqueue(connection, messages, now=now)
+    return True
+
+
+def task_states(store: Store, numbers: Collection[int]) -> dict[int, str]:
+    """The status of each of these tasks."""
+    found: dict[int, str] = {}
+    ordered = sorted(numbers)
+    with store.read() as connection:
+        for start in range(0, len(ordered), 500):
+            some = tasks.c.id.in_(ordered[start : start + 500])
+            rows = connection.execute(select(tasks.c.id, tasks.c.status).where(some))
+            found.update((row.id, row.status) for row in rows)
+    return found
+
+
+def desks(store: Store) -> dict[str, Load]:
+    """What each owner of open tasks or accounts has: tasks, revenue of their accounts, last task given."""
+    with store.read() as connection:
+        opened = select(tasks.c.owner, func.count()).where(tasks.c.status == "open").group_by(tasks.c.owner)
+        count = {row[0]: row[1] for row in connection.execute(opened)}
+        given = select(tasks.c.owner, func.max(tasks.c.id)).group_by(tasks.c.owner)
+        last = {row[0]: row[1] for row in connection.execute(given)}
+        money = select(current.c.owner, func.coalesce(func.sum(current.c.arr), 0.0)).where(
+            of_current_run(), current.c.owner.is_not(None)
+        )
+        revenue = {row[0]: float(row[1]) for row in connection.execute(money.group_by(current.c.owner))}
+    names = {*count, *last, *revenue}
+    return {n: Load(n, count.get(n, 0), revenue.get(n, 0.0), last.get(n, 0)) for n in names}
+
+
+def leaders(store: Store) -> list[tuple[str, frozenset[str]]]:
+    """Leaders who are not disabled: e-mail and territories (none: of everything), in order of e-mail."""
+    query = select(people.c.email, people.c.territories).where(
+        people.c.role == "leader", people.c.disabled_at.is_(None)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(people.c.email))
+        return [(row.email, frozenset(json.loads(row.territories))) for row in rows]
+
+
+def members(store: Store, team: str) -> list[str]:
+    """The e-mails of a team's people who are not disabled."""
+    query = select(people.c.email).where(people.c.team == team, people.c.disabled_at.is_(None))
+    with store.read() as connection:
+        return list(connection.execute(query.order_by(people.c.email)).scalars())
+
+
+def addresses(store: Store) -> dict[str, str]:
+    """The e-mail of each name by which accounts know somebody who is not disabled."""
+    query = select(people.c.email, people.c.owners).where(people.c.disabled_at.is_(None))
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(people.c.id.desc())).all()
+    return {name: row.email for row in rows for name in (row.email, *json.loads(row.owners))}
+
+
+def enrolments_of(
+    store: Store,
+    actor: Actor,
+    *,
+    account_id: str | None = None,
+    playbook: str | None = None,
+    limit: int = 100,
+    after: int | None = None,
+) -> list[Enrolment]:
+    """Enrolments of accounts that the actor may see, the newest first."""
+    conditions = [in_scope(actor, enrolments.c.account_id)]
+    if account_id is not None:
+        conditions.append(enrolments.c.account_id == account_id.replace("\0", ""))
+    if playbook is not None:
+        conditions.append(enrolments.c.playbook == playbook.replace("\0", ""))
+    if after is not None:
+        conditions.append(enrolments.c.id < after)
+    query = select(enrolments).where(*conditions).order_by(enrolments.c.id.desc()).limit(limit)
+    with store.read() as connection:
+        return [_enrolment(row) for row in connection.execute(query)]
+
+
+def interventions_of(store: Store, actor: Actor, account_id: str) -> list[Intervention]:
+    """What was done for an account that the actor may see, the newest first."""
+    fields = [interventions.c[f.name] for f in dataclasses.fields(Intervention)]
+    own = and_(
+        interventions.c.account_id == account_id.replace("\0", ""),
+        interventions.c.withdrawn_at.is_(None),
+        in_scope(actor, interventions.c.account_id),
+    )
+    with store.read() as connection:
+        rows = connection.execute(select(*fields).where(own).order_by(interventions.c.id.desc()))
+        return [Intervention(*row) for row in rows]
+
+
+def _state(one: Enrolment) -> str:
+    return json.dumps({name: state.to_dict() for name, state in one.steps.items()})
+
+
+def _enrolment(row: Any) -> Enrolment:
+    return Enrolment(
+        id=row.id,
+        playbook=row.playbook,
+        account_id=row.account_id,
+        started_on=row.started_on,
+        status=row.status,
+        reason=row.reason,
+        steps={name: StepState.from_dict(told) for name, told in json.loads(row.state).items()},
+        ended_on=row.ended_on,
+        ended_because=row.ended_because,
+    )
