@@ -22,6 +22,7 @@ from retinue.cli.plan import plan
 from retinue.cli.report import report
 from retinue.cli.serve import serve
 from retinue.cli.stopping import Stop, stoppable
+from retinue.cli.tasks import tasks
 from retinue.cli.tune import tune
 from retinue.cli.validate import validate
 from retinue.cli.work import COMMANDS as WORK
@@ -136,6 +137,7 @@ for _command in (
     people,
     keys,
     audit,
+    tasks,
     *WORK,
     serve,
     *BACKUP,
