@@ -17,15 +17,17 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or
 from retinue.action.playbooks import Enrolment
 from retinue.errors import NotFound, StoreError
 from retinue.store.database import Store, utc
-from retinue.store.people.access import Actor, in_scope, of_current_run, require
+from retinue.store.people.access import Actor, in_scope, of_current_run, require, sayable
 from retinue.store.people.audit_log import write_audit
 from retinue.store.tables import alert_memory, alert_rules, alerts, current, mutes
 from retinue.store.work.outbox import Row, enqueue
 from retinue.store.work.plays import enrol
 from retinue.store.work.said import known
 
-#: Rows per statement.
+#: Rows per statement, and letters of a text that somebody writes.
 CHUNK = 5000
+#: Letters of the name of a rule.
+NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Mute:
+    """Alerts that are not raised: of an account, a rule, or both; until a day, that day included."""
+
     id: int
     account_id: str | None
     rule: str | None
@@ -177,6 +181,9 @@ def alerts_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
     account_id: str | None = None,
     owners: frozenset[str] | None = None,
     rule: str | None = None,
+    kind: str | None = None,
+    severity: str | None = None,
+    about_portfolio: bool | None = None,
     is_open: bool | None = None,
     since: date | None = None,
     limit: int = 50,
@@ -184,15 +191,20 @@ def alerts_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
 ) -> list[Alert]:
     """Alerts about accounts that the actor may see, and about the portfolio for whoever sees everything.
 
-    The newest first; `after` is the id of the last one of the page before.
+    The newest first; `after` is the id of the last one of the page before. `owners` look after the
+    account now, or did when it was raised if the account is gone; `since` is not included.
     """
     conditions: list[ColumnElement[bool]] = [in_scope(actor, alerts.c.account_id)]
     if account_id is not None:
         conditions.append(alerts.c.account_id == account_id.replace("\0", ""))
     if owners is not None:
-        conditions.append(alerts.c.owner.in_(sorted(name for name in owners if "\0" not in name)))
-    if rule is not None:
-        conditions.append(alerts.c.rule == rule.replace("\0", ""))
+        conditions.append(func.coalesce(current.c.owner, alerts.c.owner).in_(sayable(owners)))
+    for column, wanted in ((alerts.c.rule, rule), (alerts.c.kind, kind), (alerts.c.severity, severity)):
+        if wanted is not None:
+            conditions.append(column == wanted.replace("\0", ""))
+    if about_portfolio is not None:
+        about = alerts.c.account_id
+        conditions.append(about.is_(None) if about_portfolio else about.is_not(None))
     if is_open is not None:
         conditions.append(alerts.c.closed_at.is_(None) if is_open else alerts.c.closed_at.is_not(None))
     if since is not None:
@@ -202,6 +214,62 @@ def alerts_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
     query = _read().where(*conditions).order_by(alerts.c.id.desc()).limit(limit)
     with store.read() as connection:
         return [_alert(row) for row in connection.execute(query)]
+
+
+def alert_of(store: Store, actor: Actor, alert: int) -> Alert:
+    """One alert. Raises NotFound for one that the actor may not see."""
+    mine = and_(alerts.c.id == alert, in_scope(actor, alerts.c.account_id))
+    with store.read() as connection:
+        row = connection.execute(_read().where(mine)).first()
+    if row is None:
+        raise NotFound(f"no alert {alert}", hint="look for it in the list of alerts")
+    return _alert(row)
+
+
+def open_alerts(store: Store, actor: Actor, account_ids: Sequence[str]) -> dict[str, int]:
+    """How many alerts are open about each of these accounts, as far as the actor may see them."""
+    query = select(alerts.c.account_id, func.count()).where(
+        alerts.c.account_id.in_(account_ids),
+        alerts.c.closed_at.is_(None),
+        in_scope(actor, alerts.c.account_id),
+    )
+    with store.read() as connection:
+        return {row[0]: row[1] for row in connection.execute(query.group_by(alerts.c.account_id))}
+
+
+def rules_raised(store: Store, actor: Actor) -> list[str]:
+    """The rules that alerts which the actor may see were raised by, by name."""
+    query = select(alerts.c.rule).where(in_scope(actor, alerts.c.account_id)).distinct()
+    with store.read() as connection:
+        return list(connection.execute(query.order_by(alerts.c.rule)).scalars())
+
+
+def held_since(store: Store, actor: Actor, alert: int) -> date | None:
+    """Since when its condition has held without a break; None where it does not hold any more.
+
+    Raises NotFound for an alert that the actor may not see.
+    """
+    one = alert_of(store, actor, alert)
+    subject = one.account_id if one.account_id is not None else one.subject
+    mine = and_(alert_memory.c.rule == one.rule, alert_memory.c.subject == subject)
+    with store.read() as connection:
+        row = connection.execute(select(alert_memory.c.since).where(mine)).first()
+    return row.since if row is not None and row.since is not None and row.since <= one.as_of else None
+
+
+def told_of(store: Store, actor: Actor, alert: int, limit: int = 500) -> list[str]:
+    """The accounts that an alert tells of at once, a storm, as far as the actor may see them.
+
+    By what its rule remembers: an account of which the rule told again since is left out.
+    """
+    one = alert_of(store, actor, alert)
+    query = select(alert_memory.c.subject).where(
+        alert_memory.c.rule == one.rule,
+        alert_memory.c.raised == one.as_of,
+        in_scope(actor, alert_memory.c.subject),
+    )
+    with store.read() as connection:
+        return list(connection.execute(query.order_by(alert_memory.c.subject).limit(limit)).scalars())
 
 
 def close_alert(store: Store, actor: Actor, alert: int, *, now: datetime, result: str | None = None) -> None:
@@ -247,7 +315,9 @@ def mute(
             "a rule is muted for everybody", hint="name an account, or ask whoever sees them all"
         )
     if not reason.strip() or len(reason) > CHUNK or "\0" in reason:
-        raise StoreError("a mute needs a reason")
+        raise StoreError(f"a mute needs a reason of {CHUNK:,} letters at most")
+    if rule is not None and (not rule or len(rule) > NAME or "\0" in rule):
+        raise StoreError("no rule has such a name")
     if account_id is not None:
         known(store, actor, account_id)
     values = {"account_id": account_id, "rule": rule, "until": until, "reason": reason.strip()}
@@ -257,6 +327,38 @@ def mute(
         assert added is not None
         write_audit(connection, actor.name, "mute alerts", account_id, now, None, {"id": added[0], **values})
     return int(added[0])
+
+
+def mutes_of(
+    store: Store,
+    actor: Actor,
+    *,
+    account_id: str | None = None,
+    rule: str | None = None,
+    day: date | None = None,
+    limit: int = 50,
+    after: int | None = None,
+) -> list[Mute]:
+    """Mutes of accounts that the actor may see, of rules too for whoever sees everything; newest first.
+
+    With `day` those that hold on it, otherwise all that were not withdrawn. With an account or a rule:
+    those that keep its alerts from being raised.
+    """
+    conditions: list[ColumnElement[bool]] = [
+        mutes.c.withdrawn_at.is_(None),
+        in_scope(actor, mutes.c.account_id),
+    ]
+    for column, wanted in ((mutes.c.account_id, account_id), (mutes.c.rule, rule)):
+        if wanted is not None:
+            conditions.append(or_(column.is_(None), column == wanted.replace("\0", "")))
+    if day is not None:
+        conditions.append(or_(mutes.c.until.is_(None), mutes.c.until >= day))
+    if after is not None:
+        conditions.append(mutes.c.id < after)
+    fields = [mutes.c[f.name] for f in dataclasses.fields(Mute)]
+    with store.read() as connection:
+        rows = connection.execute(select(*fields).where(*conditions).order_by(mutes.c.id.desc()).limit(limit))
+        return [Mute(*row) for row in rows]
 
 
 def unmute(store: Store, actor: Actor, number: int, *, now: datetime) -> None:

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, true, update
 
-from retinue.action.playbooks import Enrolment, Load, Next, StepState
+from retinue.action.playbooks import Enrolment, Load, Next, Status, StepState
+from retinue.errors import Forbidden, NotFound, StoreError
 from retinue.store.database import Store, utc
-from retinue.store.people.access import Actor, in_scope, of_current_run
+from retinue.store.people.access import Actor, in_scope, of_current_run, require
 from retinue.store.people.audit_log import write_audit
 from retinue.store.tables import current, enrolments, interventions, people, tasks
 from retinue.store.work.outbox import Row, enqueue
 
 #: Who does what nobody in particular does.
 RETINUE = "retinue"
+#: Letters of a reason.
+REASON = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,22 +158,7 @@ def apply(
                 )
             )
         whole = dataclasses.replace(after.enrolment, steps=steps)
-        connection.execute(
-            update(enrolments)
-            .where(enrolments.c.id == before.id)
-            .values(
-                status=whole.status,
-                state=_state(whole),
-                ended_on=whole.ended_on,
-                ended_because=whole.ended_because,
-            )
-        )
-        if whole.status != "active":
-            connection.execute(
-                update(interventions)
-                .where(interventions.c.enrolment == before.id)
-                .values(ended_on=whole.ended_on)
-            )
+        _write(connection, whole)
         told = {"playbook": before.playbook, "enrolment": before.id, "status": whole.status}
         write_audit(connection, RETINUE, "advance playbook", before.account_id, now, None, told)
         enqueue(connection, messages, now=now)
@@ -235,11 +223,17 @@ def enrolments_of(
     *,
     account_id: str | None = None,
     playbook: str | None = None,
+    status: Status | None = None,
     limit: int = 100,
     after: int | None = None,
 ) -> list[Enrolment]:
-    """Enrolments of accounts that the actor may see, the newest first."""
-    conditions = [in_scope(actor, enrolments.c.account_id)]
+    """Enrolments of accounts that the actor may see, the newest first; `after` is the last one's id.
+
+    Who is held out only those see who do not work on accounts: see `sees_held_out`.
+    """
+    conditions = [in_scope(actor, enrolments.c.account_id), _shown(actor)]
+    if status is not None:
+        conditions.append(enrolments.c.status == status)
     if account_id is not None:
         conditions.append(enrolments.c.account_id == account_id.replace("\0", ""))
     if playbook is not None:
@@ -249,6 +243,92 @@ def enrolments_of(
     query = select(enrolments).where(*conditions).order_by(enrolments.c.id.desc()).limit(limit)
     with store.read() as connection:
         return [_enrolment(row) for row in connection.execute(query)]
+
+
+def sees_held_out(actor: Actor) -> bool:
+    """Whether the actor may know which accounts are held out: whoever works on them must not, since
+    then they would be treated differently. Leaders, ops and admins may."""
+    return actor.role in ("leader", "ops", "admin")
+
+
+def enrolment_of(store: Store, actor: Actor, number: int) -> Enrolment:
+    """One enrolment. Raises NotFound for one that the actor may not see."""
+    with store.read() as connection:
+        return _one(connection, actor, number)
+
+
+def counts(store: Store, actor: Actor) -> dict[str, dict[Status, int]]:
+    """How many accounts that the actor may see are in each playbook, by status."""
+    query = (
+        select(enrolments.c.playbook, enrolments.c.status, func.count())
+        .where(in_scope(actor, enrolments.c.account_id), _shown(actor))
+        .group_by(enrolments.c.playbook, enrolments.c.status)
+    )
+    found: dict[str, dict[Status, int]] = {}
+    with store.read() as connection:
+        for playbook, status, count in connection.execute(query):
+            found.setdefault(playbook, {})[status] = count
+    return found
+
+
+def arms(store: Store, actor: Actor, playbook: str) -> list[tuple[str, date, bool]]:
+    """The first time that each account came into a playbook: account, day, and whether it is held out.
+
+    Of accounts that the actor may see, or that are gone if they see everything. From the first account
+    on that was held out: those before had no chance to be. Raises Forbidden for whoever may not know.
+    """
+    if not sees_held_out(actor):
+        raise Forbidden(f"{actor.name} ({actor.role}) may not know which accounts are held out")
+    mine = and_(enrolments.c.playbook == playbook.replace("\0", ""), in_scope(actor, enrolments.c.account_id))
+    with store.read() as connection:
+        first_out = connection.execute(
+            select(func.min(enrolments.c.started_on)).where(
+                enrolments.c.playbook == playbook.replace("\0", ""), enrolments.c.status == "held_out"
+            )
+        ).scalar_one_or_none()
+        if first_out is None:
+            return []
+        rows = connection.execute(
+            select(enrolments.c.account_id, enrolments.c.started_on, enrolments.c.status)
+            .where(mine, enrolments.c.started_on >= first_out)
+            .order_by(enrolments.c.id)
+        )
+        found: dict[str, tuple[str, date, bool]] = {}
+        for row in rows:
+            found.setdefault(row.account_id, (row.account_id, row.started_on, row.status == "held_out"))
+    return list(found.values())
+
+
+def stop(store: Store, actor: Actor, number: int, reason: str, *, today: date, now: datetime) -> Enrolment:
+    """Take an account out of a playbook: its open tasks are dropped, nothing more is done for it.
+
+    Raises NotFound for an enrolment that the actor may not see, StoreError for one that has ended.
+    """
+    require(actor, "act")
+    told = reason.strip()
+    if not told or len(told) > REASON or "\0" in told:
+        raise StoreError(f"to stop a playbook needs a reason of {REASON:,} letters at most")
+    with store.write() as connection:
+        one = _one(connection, actor, number)
+        if one.status != "active":
+            raise StoreError(
+                f"this is {one.status.replace('_', ' ')} already", hint="only what goes on can be stopped"
+            )
+        because = f"{actor.name}: {told}"
+        steps = {
+            name: dataclasses.replace(state, status="dropped") if state.status == "going" else state
+            for name, state in one.steps.items()
+        }
+        ended = dataclasses.replace(one, steps=steps, status="stopped", ended_on=today, ended_because=because)
+        connection.execute(
+            update(tasks)
+            .where(tasks.c.enrolment == number, tasks.c.status == "open")
+            .values(status="dropped", closed_by=actor.name, closed_at=utc(now), result=because)
+        )
+        _write(connection, ended)
+        values = {"playbook": one.playbook, "enrolment": number, "reason": told}
+        write_audit(connection, actor.name, "stop playbook", one.account_id, now, None, values)
+    return ended
 
 
 def interventions_of(store: Store, actor: Actor, account_id: str) -> list[Intervention]:
@@ -262,6 +342,36 @@ def interventions_of(store: Store, actor: Actor, account_id: str) -> list[Interv
     with store.read() as connection:
         rows = connection.execute(select(*fields).where(own).order_by(interventions.c.id.desc()))
         return [Intervention(*row) for row in rows]
+
+
+def _write(connection: Connection, whole: Enrolment) -> None:
+    """Write an enrolment as it is now; where it is over, what was done for the account is too."""
+    connection.execute(
+        update(enrolments)
+        .where(enrolments.c.id == whole.id)
+        .values(
+            status=whole.status,
+            state=_state(whole),
+            ended_on=whole.ended_on,
+            ended_because=whole.ended_because,
+        )
+    )
+    if whole.status != "active":
+        connection.execute(
+            update(interventions).where(interventions.c.enrolment == whole.id).values(ended_on=whole.ended_on)
+        )
+
+
+def _shown(actor: Actor) -> ColumnElement[bool]:
+    return true() if sees_held_out(actor) else enrolments.c.status != "held_out"
+
+
+def _one(connection: Connection, actor: Actor, number: int) -> Enrolment:
+    mine = and_(enrolments.c.id == number, in_scope(actor, enrolments.c.account_id), _shown(actor))
+    row = connection.execute(select(enrolments).where(mine)).first()
+    if row is None:
+        raise NotFound(f"no account is in a playbook under the number {number}")
+    return _enrolment(row)
 
 
 def _state(one: Enrolment) -> str:
