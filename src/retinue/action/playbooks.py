@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, Literal
 
+from retinue.project.conditions import show
 from retinue.project.playbooks import Playbook
 
 Status = Literal["active", "completed", "stopped", "held_out"]
@@ -121,7 +122,8 @@ def advanced(
     steps = {name: _settled(state, playbook, name, day, tasks) for name, state in enrolment.steps.items()}
     if gone or recovered:
         drops = tuple(s.task for s in steps.values() if s.status == "going" and s.task is not None)
-        because = "the account is gone" if gone else "the account has recovered"
+        why = "the account has recovered" if playbook.until is None else f"until {show(playbook.until)}"
+        because = "the account is gone" if gone else why[:200]
         ended = replace(enrolment, steps=steps, status="stopped", ended_on=day, ended_because=because)
         return Next(ended, (), drops)
     starts: list[Start] = []

@@ -16,7 +16,7 @@ TRIGGERS = ("alert", "band", "drop", "component", "event", "stage", "holds")
 #: What texts may name in braces.
 FIELDS = (
     *("account_id", "name", "owner", "segment", "territory", "stage", "score", "band", "arr"),
-    *("renews_on", "reason", "playbook", "link"),
+    *("renews_on", "reason", "why", "advice", "playbook", "link"),
 )
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -81,7 +81,8 @@ class Step(Declaration):
     A step starts when those in `after` are done, by default the one before it. `owner` lists who is
     to do it, the first that there is: `owner` (of the account), `leader` (of its territory), or an
     e-mail address; `among` instead gives it to the one of a team or a list by `balance`. A task is
-    due in so many business days. Texts may name {name}, {score} and other facts of the account.
+    due in so many business days. Texts may name {name}, {score} and other facts of the account; {why} is
+    what moved its score, {advice} what its scorecard advises for that.
     """
 
     id: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*$")

@@ -6,7 +6,7 @@ run restates of dates that were evaluated raises nothing any more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -23,6 +23,7 @@ from retinue.action.playbooks import Enrolment, enrolled
 from retinue.action.portfolio import Finding, Known
 from retinue.action.portfolio import told as told_of
 from retinue.project.alerts import AlertRule
+from retinue.project.conditions import names as names_of
 from retinue.run.happenings import Happenings
 from retinue.run.layers import day_number
 from retinue.run.looking import Looking
@@ -60,11 +61,21 @@ class Evaluated:
         }
 
 
-def evaluate(workspace: Workspace, *, now: datetime, progress: Listener | None = None) -> Evaluated:
+def evaluate(
+    workspace: Workspace,
+    *,
+    now: datetime,
+    progress: Listener | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+    first: date | None = None,
+    clock: Callable[[date], datetime] | None = None,
+) -> Evaluated:
     """Raise what the published dates since the last evaluation call for.
 
-    The first time only the last date is looked at, and raises nothing but events: what has been so for
-    long is no news. Raises NotFound before the first run.
+    The first time only the last date is looked at (with `first`, all from it on), and the first one
+    raises nothing but events: what has been so for long is no news. `clock` says what time it is taken
+    to be when a date is looked at, by default `now`. `go_on` is asked before each date; what is left
+    stays due. Raises NotFound before the first run.
     """
     alerts: dict[str, int] = {}
     withheld: dict[str, int] = {}
@@ -76,12 +87,18 @@ def evaluate(workspace: Workspace, *, now: datetime, progress: Listener | None =
     known = kept.evaluated(workspace.store)
     last = max((day for _, day in known.values()), default=None)
     dates = published.dates()
-    due = [day for day in dates if last is None or day > last][-1 if last is None else 0 :]
-    since = (last or (due[0] if due else dates[-1]) - timedelta(days=1)) + timedelta(days=1)
+    begin = first or dates[-1] if last is None else last + timedelta(days=1)
+    due = [day for day in dates if day >= begin]
+    if not due:
+        return Evaluated((), alerts, 0, withheld, 0)
+    since = (last or due[0] - timedelta(days=1)) + timedelta(days=1)
     with Trace(progress) as trace, Happenings(workspace.project, trace, since) as read:
         for day in due:
+            if not go_on():
+                break
             trace.stage(f"looking for alerts of {day}")
-            one = _Date(workspace, published, day, last, known, now, read).evaluated()
+            moment = now if clock is None else clock(day)
+            one = _Date(workspace, published, day, last, known, moment, read).evaluated()
             if one is None:
                 break  # another worker is at it
             done.append(day)
@@ -129,7 +146,11 @@ class _Date:
         declared = declared or {PLAYBOOK: ""}
         # A rule that was changed is a new one: what it finds at first has been so before.
         old = {name for name, text in declared.items() if self.known.get(name, ("", None))[0] == text}
-        look = Looking(store, self.published, self.day, self.last, every, self.read)
+        # Whom a playbook that waits for an alert is for: its condition is no rule's.
+        named = frozenset(
+            name for b in project.playbooks if b.applies_to is not None for name in names_of(b.applies_to)
+        )
+        look = Looking(store, self.published, self.day, self.last, every, self.read, named)
         now = look.picture()
         memory = {name: kept.memory_of(store, name) for name in every if name in old}
         arrays = {n: _as_arrays(m, now) for n, m in memory.items() if not every[n].is_portfolio}

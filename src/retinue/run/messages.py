@@ -13,16 +13,16 @@ from retinue.action.picture import BANDS, Earlier, Picture
 from retinue.action.portfolio import Finding
 from retinue.project.alerts import Alerting, AlertRule
 from retinue.project.project import Project
-from retinue.run.improve import metric_label
+from retinue.run.advising import advice, drivers
 from retinue.store.published.current import explanations
 from retinue.store.work.alerts import NewAlert, raised_today
 from retinue.store.work.outbox import Row, key
 from retinue.store.work.plays import addresses
-from retinue.words import WORDS, number, share, shown, signed
+from retinue.words import WORDS, number, share, shown
 from retinue.workspace import Workspace
 
-#: Drivers that a message names, and accounts that a digest names.
-DRIVERS, LISTED = 3, 25
+#: Accounts that a digest names.
+LISTED = 25
 _SEVERITY = {"high": 0, "normal": 1, "low": 2}
 
 
@@ -150,9 +150,11 @@ def messages(workspace: Workspace, news: Sequence[NewAlert], day: date, now: dat
     left: dict[tuple[str | None, str], list[NewAlert]] = {}
     spent = dict(today)
     for one in sorted(news, key=lambda n: (_SEVERITY[n.severity], -n.stake, n.account_id or "")):
-        rule = rules[one.rule]
+        # What very many would come into is told by the playbook's name, which is no rule.
+        rule = rules.get(one.rule)
         about_all = one.account_id is None
-        to = rule.to if rule.to is not None else policy.portfolio_to if about_all else policy.to
+        to = policy.portfolio_to if about_all else policy.to
+        to = rule.to if rule is not None and rule.to is not None else to
         if not about_all and one.owner is not None:
             spent[one.owner] = spent.get(one.owner, 0) + 1
             if spent[one.owner] > policy.per_person and one.severity != "high":
@@ -176,8 +178,8 @@ def _row(
     now: datetime,
     known: Mapping[str, str],
 ) -> Row:
-    drivers = (explanation or {}).get("drivers_28", [])[:DRIVERS]
-    advice = one.evidence.get("do") or _advice(project, drivers)
+    # What the rule says of all such accounts, then what the scorecard advises for this one.
+    do = [text for text in (one.evidence.get("do"), advice(project, explanation)) if text]
     identity = key("alert", one.rule, one.account_id, one.subject, day, destination)
     told = payload(
         identity,
@@ -185,8 +187,8 @@ def _row(
         one.summary,
         one.summary,
         now,
-        why=[f"{signed(d['points'])} {_named(d, project)}" for d in drivers],
-        do=[advice] if advice else [],
+        why=drivers(project, explanation),
+        do=list(dict.fromkeys(do)),
         link=link(project, one.account_id),
         account_id=one.account_id,
         account=one.evidence.get("name"),
@@ -247,25 +249,6 @@ def payload(  # noqa: PLR0913 - a message is this many facts
         "why": list(why), "do": list(do), "link": link, "account_id": account_id, "account": account,
         "recipient": recipient, "address": address, "data": dict(data or {}),
     }  # fmt: skip
-
-
-def _named(driver: Mapping[str, Any], project: Project) -> str:
-    metric, component = driver.get("metric"), driver.get("component")
-    told = metric_label(metric, project.metrics) if metric else str(component or driver["kind"])
-    return told.replace("_", " ")
-
-
-def _advice(project: Project, drivers: Sequence[Mapping[str, Any]]) -> str | None:
-    """What the scorecards advise for what fell most."""
-    for driver in drivers:
-        if driver["points"] >= 0:
-            continue
-        for card in project.scorecards:
-            part = card.components.get(driver.get("component") or "")
-            measure = part.measures.get(driver.get("metric") or "") if part else None
-            if part is not None and ((measure and measure.advice) or part.advice):
-                return (measure.advice if measure else None) or part.advice
-    return None
 
 
 def link(project: Project, account_id: str | None) -> str | None:

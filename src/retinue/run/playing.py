@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,9 +14,11 @@ from retinue.period import last_complete_day
 from retinue.project.conditions import names as names_of
 from retinue.project.playbooks import Playbook, Step, filled
 from retinue.project.project import Project
+from retinue.run.advising import Standing, advice, drivers
 from retinue.run.happenings import Happenings
 from retinue.run.looking import Looking
 from retinue.run.messages import due_at, link, payload
+from retinue.store.published.current import current_run, explanations
 from retinue.store.work import plays
 from retinue.store.work.outbox import Row, key
 from retinue.store.work.plays import NewTask
@@ -39,14 +41,55 @@ class Played:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-def advance(workspace: Workspace, *, now: datetime, progress: Listener | None = None) -> Played:
-    """Take every step that is due on the project's day at `now`. Doing it again does nothing more."""
+@dataclass(frozen=True)
+class Moment:
+    """All that steps are decided from, as far as it can change: between two that are equal nothing is due."""
+
+    run_id: str
+    day: date
+    books: Sequence[Playbook]
+    going: Sequence[Enrolment]
+    tasks: Mapping[int, str]
+
+
+def moment(workspace: Workspace, *, now: datetime) -> Moment | None:
+    """How things stand for playbooks, read from the store alone; None if no account is in one.
+
+    Who leads, and who has how many tasks, says who gets a step and not whether one is due.
+    """
+    going = plays.active(workspace.store)
+    run = current_run(workspace.store)
+    if not going or run is None:
+        return None
+    return Moment(
+        run.run_id,
+        _today(workspace.project, now),
+        workspace.project.playbooks,
+        going,
+        plays.task_states(workspace.store, _numbers(going)),
+    )
+
+
+def advance(
+    workspace: Workspace,
+    *,
+    now: datetime,
+    progress: Listener | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Played:
+    """Take every step that is due on the project's day at `now`. Doing it again does nothing more.
+
+    `go_on` is asked before each account; what is left stays due.
+    """
     going = plays.active(workspace.store)
     if not going:
         return Played(0, 0, 0, 0, 0)
     desk = Playing.of(workspace, going, now, progress)
     count = {"advanced": 0, "tasks": 0, "messages": 0, "completed": 0, "stopped": 0}
-    for one in going:
+    # A past day is played as it was: what began after it does not go on.
+    for one in [one for one in going if one.started_on <= desk.day]:
+        if not go_on():
+            break
         after, new, rows = desk.next(one)
         if after.enrolment == one:
             continue
@@ -74,6 +117,7 @@ class Playing:
     leaders: Sequence[tuple[str, frozenset[str]]]
     addresses: Mapping[str, str]
     loads: dict[str, Load]
+    standings: Mapping[str, Standing] = field(default_factory=dict)
     teams: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
@@ -83,15 +127,13 @@ class Playing:
         project, store = workspace.project, workspace.store
         books = {book.playbook: book for book in project.playbooks}
         published = workspace.published()
-        last = published.dates()[-1]
+        today, dates = _today(project, now), published.dates()
+        last = next((day for day in reversed(dates) if day < today), dates[-1])
         named = frozenset(
             name for book in books.values() if book.until is not None for name in names_of(book.until)
         )
         with Trace(progress) as trace, Happenings(project, trace, last) as read:
             picture = Looking(store, published, last, None, {}, read, named).picture()
-        numbers = [s.task for one in going for s in one.steps.values() if s.task is not None]
-        settings = project.settings
-        today = last_complete_day(now, settings.timezone, settings.day_closes) + timedelta(days=1)
         return cls(
             workspace,
             now,
@@ -99,7 +141,7 @@ class Playing:
             books,
             picture,
             {account: n for n, account in enumerate(picture.ids.to_pylist())},
-            plays.task_states(store, numbers),
+            plays.task_states(store, _numbers(going)),
             {
                 name: holds(book.until, picture.columns, len(picture))
                 for name, book in books.items()
@@ -108,6 +150,7 @@ class Playing:
             plays.leaders(store),
             plays.addresses(store),
             plays.desks(store),
+            explanations(store, sorted({one.account_id for one in going})),
         )
 
     def next(self, one: Enrolment) -> tuple[Next, list[NewTask], list[Row]]:
@@ -153,7 +196,7 @@ class Playing:
             found = self.picture.columns.get(name)
             return None if found is None else found[place].as_py()
 
-        band = column("band")
+        band, standing = column("band"), self.standings.get(one.account_id)
         return {
             "account_id": one.account_id,
             "name": column("name") or one.account_id,
@@ -163,6 +206,8 @@ class Playing:
             "band": WORDS.get(band, WORDS[None]),
             "arr": None if column("arr") is None else f"{column('arr'):,.0f}",
             "reason": one.reason,
+            "why": "; ".join(drivers(self.workspace.project, standing)) or None,
+            "advice": advice(self.workspace.project, standing),
             "playbook": book.label or book.playbook,
             "link": link(self.workspace.project, one.account_id),
         }
@@ -234,3 +279,13 @@ class Playing:
             )
             rows.append(Row(identity, destination, "playbook", subject, told, due, one.account_id))
         return rows
+
+
+def _today(project: Project, now: datetime) -> date:
+    """The project's day that is going on."""
+    settings = project.settings
+    return last_complete_day(now, settings.timezone, settings.day_closes) + timedelta(days=1)
+
+
+def _numbers(going: Sequence[Enrolment]) -> list[int]:
+    return [step.task for one in going for step in one.steps.values() if step.task is not None]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from retinue.action.alerts import condition
+from retinue.action.matching import holds
 from retinue.action.playbooks import Enrolment, StepState, advanced, enrolled
 from retinue.errors import NotFound
 from retinue.project.alerts import AlertRule
@@ -18,6 +19,7 @@ from retinue.project.playbooks import Playbook, filled
 from retinue.run.happenings import Happenings
 from retinue.run.looking import Looking
 from retinue.run.playing import Playing
+from retinue.store.published.current import explanations
 from retinue.store.work import plays
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
@@ -85,7 +87,8 @@ def rehearse_playbook(
     published = workspace.published()
     dates = published.dates()
     day = dates[-1]
-    named = frozenset(names_of(book.until)) if book.until is not None else frozenset()
+    said = [part for part in (book.until, book.applies_to) if part is not None]
+    named = frozenset(name for part in said for name in names_of(part))
     with Trace(progress) as trace, Happenings(workspace.project, trace, day) as read:
         look = Looking(
             workspace.store, published, day, dates[-2] if dates[1:] else None, {name: rule}, read, named
@@ -93,6 +96,8 @@ def rehearse_playbook(
         picture = look.picture()
         happened, _ = look.happened(picture)
         true = condition(name, rule, picture, look.earlier(picture), happened)
+        if book.when.alert is not None and book.applies_to is not None:
+            true = true & holds(book.applies_to, picture.columns, len(picture))
     ids = picture.ids.to_pylist()
     if account_id is not None and account_id not in ids:
         raise NotFound(f"no account {account_id!r} as of {day}")
@@ -101,6 +106,7 @@ def rehearse_playbook(
     others = plays.recent(workspace.store, wanted, table.day - timedelta(days=book.once_per.days))
     groups = {one.playbook: one.group for one in workspace.project.playbooks}
     new = enrolled(book, [(one, "rehearsal") for one in wanted], others, groups, table.day)
+    table.standings = explanations(workspace.store, [one.account_id for one in new])
     acts: list[Act] = []
     if account_id is not None:
         # Whoever asks for one account wants to see its steps, also if it would be held out.

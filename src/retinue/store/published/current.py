@@ -214,16 +214,21 @@ def account(store: Store, actor: Actor, account_id: str) -> CurrentRow:
 
 
 def explanations(store: Store, account_ids: Sequence[str]) -> dict[str, Any]:
-    """What the list keeps of why each of these accounts stands where it does, as far as it is current."""
+    """What the list keeps of why each of these accounts stands where it does, as far as it is current:
+    `components`, `drivers_28` and the `scorecard`."""
     found: dict[str, Any] = {}
     with store.read() as connection:
         run = _run(connection)
         for start in range(0, len(account_ids) if run else 0, 500):
             some = details.c.account_id.in_(account_ids[start : start + 500])
-            query = select(details.c.account_id, details.c.explanation)
+            own = and_(details.c.run_id == current.c.run_id, details.c.account_id == current.c.account_id)
+            query = select(details.c.account_id, details.c.explanation, current.c.scorecard)
             assert run is not None
-            rows = connection.execute(query.where(details.c.run_id == run.run_id, some))
-            found.update((row.account_id, _parsed(row.explanation)) for row in rows)
+            rows = connection.execute(query.join(current, own).where(details.c.run_id == run.run_id, some))
+            found.update(
+                (row.account_id, {**(_parsed(row.explanation) or {}), "scorecard": row.scorecard})
+                for row in rows
+            )
     return found
 
 
@@ -336,8 +341,11 @@ def _between(ranges: Mapping[str, Range]) -> ColumnElement[bool]:
     for name, (low, high) in ranges.items():
         if name not in RANGES:
             raise StoreError(f"accounts have no range of {name!r}", hint="one of " + ", ".join(RANGES))
-        conditions += [current.c[name] >= low] if low is not None else []
-        conditions += [current.c[name] <= high] if high is not None else []
+        # An expression, as where accounts are counted: SQLite would walk the index of a date or a score,
+        # and fetch each of its accounts from the table.
+        value = func.coalesce(current.c[name], null())
+        conditions += [value >= low] if low is not None else []
+        conditions += [value <= high] if high is not None else []
     return and_(true(), *conditions)
 
 
