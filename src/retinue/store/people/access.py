@@ -14,7 +14,8 @@ Role = Literal["admin", "ops", "leader", "csm", "reader"]
 Right = Literal["read", "act", "override", "assign", "audit", "manage"]
 
 #: What each role may do, to the accounts that its person sees. `act` is to write notes, pulses, tasks
-#: and outcomes; `manage` is to let people in.
+#: and outcomes; `audit` is to read who did what, and to look after messages on their way; `manage` is to
+#: let people in.
 RIGHTS: dict[Role, frozenset[Right]] = {
     "admin": frozenset({"read", "act", "override", "assign", "audit", "manage"}),
     "ops": frozenset({"read", "act", "override", "assign", "audit"}),

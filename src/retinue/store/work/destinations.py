@@ -1,4 +1,4 @@
-"""How destinations are doing, and whether anything is sent to them. For admins.
+"""How destinations are doing, and whether anything is sent to them. Needs the right to audit.
 
 `now` is an aware datetime throughout.
 """
@@ -34,8 +34,8 @@ class DestinationState:
 
 
 def states(store: Store, actor: Actor, declared: Collection[str] = ()) -> list[DestinationState]:
-    """How each destination that is declared, or has messages, is doing; by name. For admins."""
-    require(actor, "manage")
+    """How each destination that is declared, or has messages, is doing; by name."""
+    require(actor, "audit")
     counts = [
         func.count().filter(OPEN).label("waiting"),
         func.count().filter(outbox.c.dead_at.is_not(None)).label("dead"),
@@ -63,7 +63,7 @@ def states(store: Store, actor: Actor, declared: Collection[str] = ()) -> list[D
 
 def disable(store: Store, actor: Actor, name: str, reason: str, *, now: datetime) -> None:
     """Send nothing more to a destination; its messages wait. Raises NotFound where it is so already."""
-    require(actor, "manage")
+    require(actor, "audit")
     with store.write() as connection:
         known_destination(connection, name)
         done = connection.execute(
@@ -80,7 +80,7 @@ def disable(store: Store, actor: Actor, name: str, reason: str, *, now: datetime
 
 def enable(store: Store, actor: Actor, name: str, *, now: datetime) -> None:
     """Send to a destination again. Raises NotFound where it is not disabled."""
-    require(actor, "manage")
+    require(actor, "audit")
     with store.write() as connection:
         done = connection.execute(
             update(destinations)

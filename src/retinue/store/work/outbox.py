@@ -17,12 +17,12 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from retinue.errors import NotFound
 from retinue.store.database import Store, utc
-from retinue.store.people.access import Actor, require
+from retinue.store.people.access import Actor, in_scope, require
 from retinue.store.people.audit_log import write_audit
 from retinue.store.tables import destinations, outbox
 
@@ -285,35 +285,61 @@ def give_back(store: Store, several: Collection[Claimed]) -> int:
     return given
 
 
-# --- for admins ----------------------------------------------------------------------------------
+# --- for whoever looks after it ------------------------------------------------------------------
 
 
-def dead(store: Store, actor: Actor, *, limit: int = 100) -> list[Dead]:
-    """What was given up, the newest first. Raises Forbidden for all but admins."""
-    require(actor, "manage")
+def dead(
+    store: Store, actor: Actor, *, destination: str | None = None, limit: int = 100, after: str | None = None
+) -> list[Dead]:
+    """What was given up, the newest first, as far as it is about accounts that the actor may see.
+
+    `after` is the id of the last one of the page before. Needs the right to audit.
+    """
+    require(actor, "audit")
     columns = [outbox.c[field.name] for field in fields(Dead)]
+    conditions = [outbox.c.dead_at.is_not(None), in_scope(actor, outbox.c.account_id)]
+    if destination is not None:
+        conditions.append(outbox.c.destination == destination.replace("\0", ""))
     with store.read() as connection:
+        if after is not None:
+            last = connection.execute(
+                select(outbox.c.dead_at).where(outbox.c.id == after.replace("\0", ""), *conditions)
+            ).scalar_one_or_none()
+            if last is None:
+                raise NotFound("the message where the page before ended is gone", hint="start over")
+            older = and_(outbox.c.dead_at == last, outbox.c.id > after)
+            conditions.append(or_(outbox.c.dead_at < last, older))
         rows = connection.execute(
-            select(*columns)
-            .where(outbox.c.dead_at.is_not(None))
-            .order_by(outbox.c.dead_at.desc(), outbox.c.id)
-            .limit(limit)
+            select(*columns).where(*conditions).order_by(outbox.c.dead_at.desc(), outbox.c.id).limit(limit)
         ).mappings()
         return [Dead(**row) for row in rows]
 
 
 def replay(store: Store, actor: Actor, id_: str, *, now: datetime) -> None:
     """Send what was given up once more, under its key. Raises NotFound if there is none such."""
-    require(actor, "manage")
+    require(actor, "audit")
+    if not _replayed(store, actor, outbox.c.id == id_.replace("\0", ""), id_, now):
+        raise NotFound(f"no message was given up under {id_!r}", hint="see the list of dead messages")
+
+
+def replay_all(store: Store, actor: Actor, destination: str, *, now: datetime) -> int:
+    """Send once more all that was given up for a destination, and return how many they are."""
+    require(actor, "audit")
+    there = outbox.c.destination == destination.replace("\0", "")
+    return _replayed(store, actor, there, destination, now)
+
+
+def _replayed(store: Store, actor: Actor, which: ColumnElement[bool], subject: str, now: datetime) -> int:
     with store.write() as connection:
         done = connection.execute(
             update(outbox)
-            .where(outbox.c.id == id_, outbox.c.dead_at.is_not(None))
+            .where(which, outbox.c.dead_at.is_not(None), in_scope(actor, outbox.c.account_id))
             .values(dead_at=None, due_at=utc(now), attempts=0, claimed_by=None, claimed_until=None)
         )
-        if done.rowcount != 1:
-            raise NotFound(f"no message was given up under {id_!r}", hint="see the list of dead messages")
-        write_audit(connection, actor.name, "replay message", id_, now, None, None)
+        if done.rowcount:
+            told = {"messages": done.rowcount}
+            write_audit(connection, actor.name, "replay message", subject, now, None, told)
+    return done.rowcount
 
 
 def housekeep(store: Store, *, now: datetime) -> int:
