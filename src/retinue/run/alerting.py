@@ -7,6 +7,7 @@ run restates of dates that were evaluated raises nothing any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -69,13 +70,16 @@ def evaluate(
     go_on: Callable[[], bool] = lambda: True,
     first: date | None = None,
     clock: Callable[[date], datetime] | None = None,
+    read: Happenings | None = None,
 ) -> Evaluated:
     """Raise what the published dates since the last evaluation call for.
 
     The first time only the last date is looked at (with `first`, all from it on), and the first one
     raises nothing but events: what has been so for long is no news. `clock` says what time it is taken
     to be when a date is looked at, by default `now`. `go_on` is asked before each date; what is left
-    stays due. Raises NotFound before the first run.
+    stays due. `read` are the sources as somebody has read them who evaluates one date after another; they
+    must not have changed since, and reach back to the first of these dates. Raises NotFound before the
+    first run.
     """
     alerts: dict[str, int] = {}
     withheld: dict[str, int] = {}
@@ -92,7 +96,9 @@ def evaluate(
     if not due:
         return Evaluated((), alerts, 0, withheld, 0)
     since = (last or due[0] - timedelta(days=1)) + timedelta(days=1)
-    with Trace(progress) as trace, Happenings(workspace.project, trace, since) as read:
+    with Trace(progress) as trace, ExitStack() as stack:
+        if read is None:
+            read = stack.enter_context(Happenings(workspace.project, trace, since))
         for day in due:
             if not go_on():
                 break
