@@ -11,7 +11,9 @@ from retinue.run.rehearsing import rehearse_playbook
 from retinue.store.people.access import OPERATOR
 from retinue.store.tables import enrolments, outbox, tasks
 from retinue.store.work import plays
-from retinue.store.work.tasks import close_task, tasks_of
+from retinue.store.work.interventions import interventions_of
+from retinue.store.work.task_changes import close_task
+from retinue.store.work.tasks import tasks_of
 from retinue.workspace import Workspace
 from tests.alerts.conftest import LAST, noon
 
@@ -36,7 +38,7 @@ def test_an_alert_starts_its_playbook_and_its_steps_follow_each_other(evaluated:
     with evaluated.store.read() as connection:
         told = connection.execute(select(outbox.c.payload).where(outbox.c.kind == "playbook")).scalars().all()
     assert len(told) == 1 and "Late Payers is at" in told[0]
-    [did] = plays.interventions_of(evaluated.store, OPERATOR, "A-04")
+    [did] = interventions_of(evaluated.store, OPERATOR, "A-04")
     assert (did.kind, did.owner, did.started_on) == ("rescue", "bob@acme.example", date(2026, 3, 8))
     assert did.ended_on is not None
 

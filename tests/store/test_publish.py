@@ -23,7 +23,7 @@ from retinue.store.published.publish import publish
 from retinue.store.published.runs import sweep
 from retinue.store.published.snapshots import Published
 from retinue.store.tables import current, details, transitions
-from retinue.store.work.tasks import assign
+from retinue.store.work.assignments import assign
 from tests.store.company import NOW, SUNDAYS, changed, current_rows, intact, run_and_publish, write_run
 
 

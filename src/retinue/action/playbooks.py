@@ -13,6 +13,8 @@ from retinue.project.playbooks import Playbook
 
 Status = Literal["active", "completed", "stopped", "held_out"]
 StepStatus = Literal["waiting", "going", "done", "dropped"]
+#: How tasks are shared out among several people.
+Balance = Literal["fewest_tasks", "least_revenue", "round_robin"]
 
 
 @dataclass(frozen=True)

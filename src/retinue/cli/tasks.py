@@ -124,7 +124,7 @@ def close(task: int, root: Path, result: str | None, said: str | None, drop: boo
     Examples:
       retinue tasks close 12 --result "Agreed on a plan" --said "We missed the export"
     """
-    from retinue.store.work.tasks import close_task
+    from retinue.store.work.task_changes import close_task
 
     _, store = settings_and_store(root)
     close_task(store, operator(), task, now=now(), done=not drop, result=result, said=said)

@@ -8,21 +8,25 @@ NotFound; what cannot be accepted is a StoreError with what to do instead. All o
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
 
+from retinue.action.playbooks import Balance
 from retinue.errors import NotFound, StoreError
 from retinue.project.metrics import Pulse
 from retinue.run.layers import known_day
 from retinue.store.people.access import Actor
-from retinue.store.work import said
+from retinue.store.work import assignments, interventions, said, task_changes
 from retinue.store.work import tasks as work
 from retinue.store.work.said import OutcomeKind, OverrideKind
+from retinue.store.work.task_changes import Changed
 from retinue.workspace import Workspace
 
 #: What can be taken back.
-Said = Literal["note", "pulse", "override", "outcome"]
+Said = Literal["note", "pulse", "override", "outcome", "intervention"]
 
 _TAKE_BACK = {
     "note": said.withdraw_note,
@@ -70,6 +74,11 @@ def pulses(workspace: Workspace) -> tuple[PulseChoice, ...]:
 def counts_from(workspace: Workspace, now: datetime) -> date:
     """The first as-of date that what is said at `now` enters."""
     return known_day(now.astimezone(UTC), workspace.project)
+
+
+def today(workspace: Workspace, now: datetime) -> date:
+    """The day where the project is."""
+    return now.astimezone(ZoneInfo(workspace.project.settings.timezone)).date()
 
 
 def note(workspace: Workspace, actor: Actor, account_id: str, text: str, *, now: datetime) -> Done:
@@ -166,11 +175,11 @@ def outcome(
 
 def assign(workspace: Workspace, actor: Actor, account_id: str, owner: str, *, now: datetime) -> Done:
     """Make `owner` look after the account, at once."""
-    work.assign(workspace.store, actor, account_id, owner, now=now)
+    assignments.assign(workspace.store, actor, account_id, owner, now=now)
     return Done("owner", None, account_id)
 
 
-def add_task(
+def add_task(  # noqa: PLR0913 - a task is a statement with this many facts
     workspace: Workspace,
     actor: Actor,
     account_id: str,
@@ -180,8 +189,16 @@ def add_task(
     owner: str | None = None,
     due_on: date | None = None,
     detail: str | None = None,
+    checklist: Sequence[str] = (),
+    alert: int | None = None,
+    among: str | Sequence[str] | None = None,
+    balance: Balance = "fewest_tasks",
 ) -> Done:
-    """Give somebody, by default the actor, something to do for the account."""
+    """Give somebody, by default the actor, something to do for the account.
+
+    With `among`, a team or names, it goes to the one of them whose turn it is by `balance`; `alert` is
+    the one that it answers.
+    """
     number = work.add_task(
         workspace.store,
         actor,
@@ -191,6 +208,10 @@ def add_task(
         owner=_said_or_none(owner),
         due_on=due_on,
         detail=detail,
+        checklist=checklist,
+        alert=alert,
+        among=among,
+        balance=balance,
     )
     return Done("task", number, account_id)
 
@@ -206,20 +227,128 @@ def close_task(
     said: str | None = None,
 ) -> Done:
     """Say that a task is done, with what was done and what the customer said to it, or dropped."""
-    work.close_task(workspace.store, actor, task, now=now, done=done, result=result, said=said)
+    task_changes.close_task(workspace.store, actor, task, now=now, done=done, result=result, said=said)
     return Done("done" if done else "dropped", task)
 
 
-def give_task(workspace: Workspace, actor: Actor, task: int, owner: str, *, now: datetime) -> Done:
-    """Make somebody else the owner of an open task."""
-    work.give_task(workspace.store, actor, task, owner, now=now)
+def give_task(
+    workspace: Workspace,
+    actor: Actor,
+    task: int,
+    owner: str | None = None,
+    *,
+    now: datetime,
+    among: str | Sequence[str] | None = None,
+    balance: Balance = "fewest_tasks",
+) -> Done:
+    """Make somebody else the owner of an open task: `owner`, or one `among` a team or names by `balance`."""
+    store = workspace.store
+    task_changes.give_task(store, actor, task, owner, now=now, among=among, balance=balance)
     return Done("given", task)
+
+
+def snooze_task(workspace: Workspace, actor: Actor, task: int, until: date | None, *, now: datetime) -> Done:
+    """Keep an open task out of sight until a day, on which it is back; None: back at once."""
+    day = today(workspace, now)
+    task_changes.snooze_task(workspace.store, actor, task, until, now=now, today=day)
+    return Done("snoozed" if until is not None else "back", task)
+
+
+def tick_task(
+    workspace: Workspace, actor: Actor, task: int, item: int, *, now: datetime, done: bool = True
+) -> Done:
+    """Say of an item of a task's checklist, counted from 1, that it is done, or that it is not."""
+    task_changes.tick_task(workspace.store, actor, task, item, now=now, done=done)
+    return Done("ticked" if done else "unticked", task)
+
+
+def close_tasks(
+    workspace: Workspace,
+    actor: Actor,
+    numbers: Collection[int],
+    *,
+    now: datetime,
+    done: bool = True,
+    result: str | None = None,
+    said: str | None = None,
+) -> Changed:
+    """The same as `close_task` of many; those that cannot be closed are told, and keep no other from it."""
+    store = workspace.store
+    return task_changes.close_tasks(store, actor, numbers, now=now, done=done, result=result, said=said)
+
+
+def give_tasks(
+    workspace: Workspace,
+    actor: Actor,
+    numbers: Collection[int],
+    owner: str | None = None,
+    *,
+    now: datetime,
+    among: str | Sequence[str] | None = None,
+    balance: Balance = "fewest_tasks",
+) -> Changed:
+    """The same as `give_task` of many; `among` several people they are shared out."""
+    store = workspace.store
+    return task_changes.give_tasks(store, actor, numbers, owner, now=now, among=among, balance=balance)
+
+
+def snooze_tasks(
+    workspace: Workspace, actor: Actor, numbers: Collection[int], until: date | None, *, now: datetime
+) -> Changed:
+    """The same as `snooze_task` of many."""
+    day = today(workspace, now)
+    return task_changes.snooze_tasks(workspace.store, actor, numbers, until, now=now, today=day)
+
+
+def add_intervention(  # noqa: PLR0913 - an intervention is a statement with this many facts
+    workspace: Workspace,
+    actor: Actor,
+    account_id: str,
+    kind: str,
+    *,
+    now: datetime,
+    started_on: date | None = None,
+    ended_on: date | None = None,
+    owner: str | None = None,
+    reason: str | None = None,
+) -> Done:
+    """Record that something was begun for the account, today if no day is said."""
+    day = today(workspace, now)
+    number = interventions.add_intervention(
+        workspace.store,
+        actor,
+        account_id,
+        kind,
+        started_on=started_on or day,
+        ended_on=ended_on,
+        owner=_said_or_none(owner),
+        reason=reason,
+        now=now,
+        today=day,
+    )
+    return Done("intervention", number, account_id)
+
+
+def end_intervention(
+    workspace: Workspace, actor: Actor, number: int, *, now: datetime, ended_on: date | None = None
+) -> Done:
+    """Say on which day an intervention ended, today if no day is said."""
+    day = today(workspace, now)
+    interventions.end_intervention(
+        workspace.store, actor, number, ended_on=ended_on or day, now=now, today=day
+    )
+    return Done("ended", number)
 
 
 def withdraw(workspace: Workspace, actor: Actor, what: Said, number: int, *, now: datetime) -> Done:
     """Take back something said. Days before `counts_from` keep it, as they were known."""
     if what not in get_args(Said):
-        raise NotFound(f"nothing called {what!r} can be withdrawn", hint="one of " + ", ".join(_TAKE_BACK))
+        raise NotFound(
+            f"nothing called {what!r} can be withdrawn", hint="one of " + ", ".join(get_args(Said))
+        )
+    if what == "intervention":
+        interventions.withdraw_intervention(workspace.store, actor, number, now=now)
+        return Done("withdrawn", number)
     _TAKE_BACK[what](workspace.store, number, by=actor, now=now)
     scored = what in ("pulse", "override")
     return Done("withdrawn", number, counts_from=counts_from(workspace, now) if scored else None)

@@ -16,7 +16,8 @@ from retinue.store.people.access import Actor
 from retinue.store.published.current import FILTERS, RANGES, SORTS, CurrentRow, Group, Range, RunInfo, counts
 from retinue.store.published.current import accounts as listed
 from retinue.store.published.current import changes as transitions
-from retinue.store.work.tasks import last_assignment, open_tasks
+from retinue.store.work.assignments import last_assignment
+from retinue.store.work.tasks import open_tasks
 from retinue.workspace import Workspace
 
 Scope = Literal["mine", "team", "all"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,20 @@ def write_audit(
             who=who, what=what, subject=subject, said_at=utc(now), before=_json(before), after=_json(after)
         )
     )
+
+
+def write_audits(
+    connection: Connection,
+    who: str,
+    what: str,
+    now: datetime,
+    done: Sequence[tuple[str | None, Any, Any]],
+) -> None:
+    """Say who did the same to several subjects: subject, before, after of each."""
+    same = {"who": who, "what": what, "said_at": utc(now)}
+    rows = [{**same, "subject": s, "before": _json(b), "after": _json(a)} for s, b, a in done]
+    if rows:
+        connection.execute(insert(audit), rows)
 
 
 def audit_log(  # noqa: PLR0913 - a log is looked through by all of these

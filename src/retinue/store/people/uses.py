@@ -13,22 +13,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, func, insert, select, union_all
+from sqlalchemy import Select, and_, func, insert, select
 
 from retinue.errors import StoreError
 from retinue.store.database import Store, utc
 from retinue.store.people.access import Actor, in_scope, require
-from retinue.store.tables import (
-    assignments,
-    notes,
-    outcomes,
-    overrides,
-    pulses,
-    runs,
-    tasks,
-    transitions,
-    uses,
-)
+from retinue.store.people.touches import touches
+from retinue.store.tables import runs, transitions, uses
 
 Kind = Literal["view", "act"]
 
@@ -90,8 +81,8 @@ class Week:
 class Response:
     """How long it took from a published transition into `band` to the first touch, in hours.
 
-    A touch is a note, a task, a pulse, an outcome, an override, a new owner. The quartiles are over
-    all transitions, also those without a touch so far: None where so many have none.
+    What a touch is stands in `touches`. The quartiles are over all transitions, also those without a
+    touch so far: None where so many have none.
     """
 
     band: str
@@ -189,26 +180,21 @@ def _weeks(days: Sequence[Any]) -> tuple[Week, ...]:
 
 def _first_touches(actor: Actor, since: datetime, until: datetime) -> Select[Any]:
     """For each transition to a worse band: its band, its day, when it was published, and its first touch."""
-    touches = union_all(
-        *(
-            select(table.c.account_id.label("account_id"), table.c.said_at.label("at"))
-            for table in (notes, tasks, pulses, outcomes, overrides, assignments)
-        )
-    ).subquery("touches")
+    touch = touches(since=utc(since))
     touched = and_(
-        touches.c.account_id == transitions.c.account_id,
-        touches.c.at >= runs.c.published_at,
-        touches.c.at < utc(until),
+        touch.c.account_id == transitions.c.account_id,
+        touch.c.at >= runs.c.published_at,
+        touch.c.at < utc(until),
     )
     return (
         select(
             transitions.c.to_band,
             transitions.c.as_of,
             runs.c.published_at,
-            func.min(touches.c.at),
+            func.min(touch.c.at),
         )
         .join(runs, runs.c.run_id == transitions.c.run_id)
-        .outerjoin(touches, touched)
+        .outerjoin(touch, touched)
         .where(
             transitions.c.to_band.in_(("watch", "at_risk")),
             transitions.c.kind != "recalibrated",
@@ -232,14 +218,14 @@ def _responses(rows: Sequence[Any]) -> tuple[Response, ...]:
             band,
             len(hours[band]),
             sum(math.isfinite(one) for one in hours[band]),
-            *(_quantile(sorted(hours[band]), part) for part in (0.25, 0.5, 0.75)),
+            *(quantile(sorted(hours[band]), part) for part in (0.25, 0.5, 0.75)),
         )
         for band in ("at_risk", "watch")
         if band in hours
     )
 
 
-def _quantile(ordered: list[float], part: float) -> float | None:
-    """The smallest that at least this part does not exceed; None where that is never."""
+def quantile(ordered: list[float], part: float) -> float | None:
+    """The smallest that at least this part does not exceed; None where that is never (infinite)."""
     found = ordered[max(0, math.ceil(part * len(ordered)) - 1)]
     return found if math.isfinite(found) else None

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, or_, select, true, update
 
 from retinue.action.playbooks import Enrolment, Load, Next, Status, StepState
 from retinue.errors import Forbidden, NotFound, StoreError
 from retinue.store.database import Store, utc
 from retinue.store.people.access import Actor, in_scope, of_current_run, require
 from retinue.store.people.audit_log import write_audit
-from retinue.store.tables import current, enrolments, interventions, people, tasks
+from retinue.store.tables import alerts, current, enrolments, interventions, people, tasks
 from retinue.store.work.outbox import Row, enqueue
 
 #: Who does what nobody in particular does.
@@ -39,21 +39,6 @@ class NewTask:
     owner: str
     due_on: date | None
     checklist: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Intervention:
-    """Something that was or is done for an account."""
-
-    id: int
-    account_id: str
-    kind: str
-    started_on: date
-    ended_on: date | None
-    owner: str
-    reason: str | None
-    playbook: str | None
-    by: str
 
 
 def active(store: Store) -> list[Enrolment]:
@@ -89,6 +74,7 @@ def enrol(
             "status": one.status,
             "reason": one.reason,
             "state": _state(one),
+            "alert": _alert_of(one),
         }
         added = connection.execute(insert(enrolments).values(row)).inserted_primary_key
         assert added is not None
@@ -140,6 +126,7 @@ def apply(
                     checklist=json.dumps([{"text": text, "done": False} for text in one.checklist])
                     if one.checklist
                     else None,
+                    alert=row.alert,
                     enrolment=before.id,
                     step=one.step,
                 )
@@ -178,7 +165,12 @@ def task_states(store: Store, numbers: Collection[int]) -> dict[int, str]:
 
 
 def desks(store: Store) -> dict[str, Load]:
-    """What each owner of open tasks or accounts has: tasks, revenue of their accounts, last task given."""
+    """What each owner of open tasks or accounts has: tasks, revenue of their accounts, last task given.
+
+    Somebody with several names, of whom some are those by which accounts know them, has the same under
+    each of them.
+    """
+    known = addresses(store)
     with store.read() as connection:
         opened = select(tasks.c.owner, func.count()).where(tasks.c.status == "open").group_by(tasks.c.owner)
         count = {row[0]: row[1] for row in connection.execute(opened)}
@@ -188,8 +180,22 @@ def desks(store: Store) -> dict[str, Load]:
             of_current_run(), current.c.owner.is_not(None)
         )
         revenue = {row[0]: float(row[1]) for row in connection.execute(money.group_by(current.c.owner))}
-    names = {*count, *last, *revenue}
-    return {n: Load(n, count.get(n, 0), revenue.get(n, 0.0), last.get(n, 0)) for n in names}
+    whole: dict[str, Load] = {}
+    for name in {*count, *last, *revenue}:
+        who = known.get(name, name)
+        own = whole.get(who, Load(who, 0, 0.0, 0))
+        whole[who] = Load(
+            who,
+            own.tasks + count.get(name, 0),
+            own.revenue + revenue.get(name, 0.0),
+            max(own.last_given, last.get(name, 0)),
+        )
+    names = {*count, *last, *revenue, *known}
+    return {
+        name: dataclasses.replace(whole[who], name=name)
+        for name in names
+        if (who := known.get(name, name)) in whole
+    }
 
 
 def leaders(store: Store) -> list[tuple[str, frozenset[str]]]:
@@ -331,19 +337,6 @@ def stop(store: Store, actor: Actor, number: int, reason: str, *, today: date, n
     return ended
 
 
-def interventions_of(store: Store, actor: Actor, account_id: str) -> list[Intervention]:
-    """What was done for an account that the actor may see, the newest first."""
-    fields = [interventions.c[f.name] for f in dataclasses.fields(Intervention)]
-    own = and_(
-        interventions.c.account_id == account_id.replace("\0", ""),
-        interventions.c.withdrawn_at.is_(None),
-        in_scope(actor, interventions.c.account_id),
-    )
-    with store.read() as connection:
-        rows = connection.execute(select(*fields).where(own).order_by(interventions.c.id.desc()))
-        return [Intervention(*row) for row in rows]
-
-
 def _write(connection: Connection, whole: Enrolment) -> None:
     """Write an enrolment as it is now; where it is over, what was done for the account is too."""
     connection.execute(
@@ -372,6 +365,19 @@ def _one(connection: Connection, actor: Actor, number: int) -> Enrolment:
     if row is None:
         raise NotFound(f"no account is in a playbook under the number {number}")
     return _enrolment(row)
+
+
+def _alert_of(one: Enrolment) -> Any:
+    """The alert that a playbook answers, written before it in the same transaction; NULL if it is none."""
+    return (
+        select(func.max(alerts.c.id))
+        .where(
+            alerts.c.account_id == one.account_id,
+            alerts.c.as_of == one.started_on,
+            literal("alert ") + alerts.c.rule == one.reason,
+        )
+        .scalar_subquery()
+    )
 
 
 def _state(one: Enrolment) -> str:

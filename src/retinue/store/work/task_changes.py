@@ -1,0 +1,278 @@
+"""What becomes of tasks: closed, snoozed, given to others, ticked; one, or many at once. All audited.
+
+Many are looked at and changed in a few statements. Each is changed whole or not at all, and what cannot
+be changed is told with its reason, and keeps no other from being changed. `now` is an aware datetime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from retinue.action.playbooks import Balance
+from retinue.errors import NotFound, RetinueError, StoreError
+from retinue.store.database import Store, utc
+from retinue.store.people.access import Actor, in_scope, require
+from retinue.store.people.audit_log import write_audit, write_audits
+from retinue.store.tables import tasks
+from retinue.store.work.balancing import shared_out
+from retinue.store.work.tasks import TEXT, TITLE, items_of, text_of, written
+
+#: Tasks that are changed at once, at most, and numbers per statement.
+MOST, CHUNK = 500, 250
+
+#: What is written of each of these tasks.
+_Values = Callable[[Sequence[Row[Any]]], Sequence[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of several tasks: those that were changed, and why others were not, by number."""
+
+    changed: tuple[int, ...]
+    refused: Mapping[int, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"changed": list(self.changed), "refused": dict(self.refused)}
+
+
+def close_tasks(
+    store: Store,
+    actor: Actor,
+    numbers: Collection[int],
+    *,
+    now: datetime,
+    done: bool = True,
+    result: str | None = None,
+    said: str | None = None,
+) -> Changed:
+    """Say that tasks are done (with what was done and what the customer said), or dropped."""
+    return _many(numbers, lambda some: _close(store, actor, some, now, done, result, said))
+
+
+def close_task(
+    store: Store,
+    actor: Actor,
+    task: int,
+    *,
+    now: datetime,
+    done: bool = True,
+    result: str | None = None,
+    said: str | None = None,
+) -> None:
+    """The same of one task. Raises NotFound, or StoreError where it is closed already."""
+    _one(_close(store, actor, [task], now, done, result, said))
+
+
+def snooze_tasks(
+    store: Store, actor: Actor, numbers: Collection[int], until: date | None, *, now: datetime, today: date
+) -> Changed:
+    """Keep tasks out of sight until a day; None: back at once. `today` is the day where the project is."""
+    return _many(numbers, lambda some: _snooze(store, actor, some, until, now, today))
+
+
+def snooze_task(
+    store: Store, actor: Actor, task: int, until: date | None, *, now: datetime, today: date
+) -> None:
+    """The same of one task. Raises NotFound, or StoreError where it is closed already."""
+    _one(_snooze(store, actor, [task], until, now, today))
+
+
+def give_tasks(
+    store: Store,
+    actor: Actor,
+    numbers: Collection[int],
+    owner: str | None = None,
+    *,
+    now: datetime,
+    among: str | Sequence[str] | None = None,
+    balance: Balance = "fewest_tasks",
+) -> Changed:
+    """Make somebody else the owner of open tasks, or share them out among a team or names by `balance`."""
+    return _many(numbers, lambda some: _give(store, actor, some, owner, now, among, balance))
+
+
+def give_task(
+    store: Store,
+    actor: Actor,
+    task: int,
+    owner: str | None = None,
+    *,
+    now: datetime,
+    among: str | Sequence[str] | None = None,
+    balance: Balance = "fewest_tasks",
+) -> None:
+    """The same of one task. Raises NotFound, or StoreError where it is closed already."""
+    _one(_give(store, actor, [task], owner, now, among, balance))
+
+
+def tick_task(store: Store, actor: Actor, task: int, item: int, *, now: datetime, done: bool = True) -> None:
+    """Say of an item of the checklist, counted from 1, that it is done, or that it is not.
+
+    Who ticked it, and when, is kept with it; ticking it again changes nothing.
+    """
+    require(actor, "act")
+    with store.write() as connection:
+        found, refused = _open(connection, actor, [task])
+        if refused:
+            raise refused[task]
+        items = list(items_of(found[0].checklist))
+        if not 1 <= item <= len(items):
+            hint = f"it has {len(items)}" if items else "it has no checklist"
+            raise StoreError(f"task {task} has no item {item}", hint=hint)
+        before = items[item - 1]
+        if before.done == done:
+            return
+        told = {"by": actor.name, "at": utc(now)} if done else {"by": None, "at": None}
+        items[item - 1] = replace(before, done=done, **told)
+        connection.execute(update(tasks).where(tasks.c.id == task).values(checklist=written(items)))
+        write_audit(
+            connection,
+            actor.name,
+            "tick task",
+            found[0].account_id,
+            now,
+            {"id": task, "item": before.text, "done": before.done},
+            {"done": done},
+        )
+
+
+def _close(
+    store: Store,
+    actor: Actor,
+    numbers: Sequence[int],
+    now: datetime,
+    done: bool,
+    result: str | None,
+    said: str | None,
+) -> _Outcome:
+    values = {
+        "status": "done" if done else "dropped",
+        "result": _maybe("the result", result),
+        "said": _maybe("what the customer said", said),
+        "closed_by": actor.name,
+        "closed_at": utc(now),
+    }
+    return _change(store, actor, numbers, "close task", now, lambda rows: [values] * len(rows))
+
+
+def _snooze(
+    store: Store, actor: Actor, numbers: Sequence[int], until: date | None, now: datetime, today: date
+) -> _Outcome:
+    if until is not None and until <= today:
+        raise StoreError(f"{until} has come already", hint="snooze until a day after today")
+    values = {"snoozed_until": until}
+    return _change(store, actor, numbers, "snooze task", now, lambda rows: [values] * len(rows))
+
+
+def _give(
+    store: Store,
+    actor: Actor,
+    numbers: Sequence[int],
+    owner: str | None,
+    now: datetime,
+    among: str | Sequence[str] | None,
+    balance: Balance,
+) -> _Outcome:
+    if (owner is None) == (among is None):
+        raise StoreError("a task is given to somebody, or to one among several", hint="say one of the two")
+    if among is not None:
+        require(actor, "act")
+        # As many turns as there may be tasks; those that cannot be given take none.
+        turns = shared_out(store, among, balance, len(numbers))
+        return _change(
+            store,
+            actor,
+            numbers,
+            "give task",
+            now,
+            lambda rows: [{"owner": one} for one in turns[: len(rows)]],
+        )
+    values = {"owner": text_of("an owner", owner or "", TITLE)}
+    return _change(store, actor, numbers, "give task", now, lambda rows: [values] * len(rows))
+
+
+# --- in the store --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    changed: tuple[int, ...]
+    refused: Mapping[int, RetinueError]
+
+
+def _change(
+    store: Store, actor: Actor, numbers: Sequence[int], what: str, now: datetime, values: _Values
+) -> _Outcome:
+    """Change those of the tasks that are open and that the actor may see, in one transaction."""
+    require(actor, "act")
+    with store.write() as connection:
+        rows, refused = _open(connection, actor, numbers)
+        told = values(rows)
+        if rows:
+            for same, own in _alike(rows, told):
+                for start in range(0, len(own), CHUNK):
+                    some = tasks.c.id.in_(own[start : start + CHUNK])
+                    connection.execute(update(tasks).where(some).values(**same))
+            write_audits(
+                connection,
+                actor.name,
+                what,
+                now,
+                [
+                    (row.account_id, {"id": row.id, **{name: getattr(row, name) for name in one}}, one)
+                    for row, one in zip(rows, told, strict=True)
+                ],
+            )
+    return _Outcome(tuple(row.id for row in rows), refused)
+
+
+def _alike(
+    rows: Sequence[Row[Any]], told: Sequence[Mapping[str, Any]]
+) -> list[tuple[Mapping[str, Any], list[int]]]:
+    """What is written, with the numbers of the tasks of which it is."""
+    found: dict[tuple[Any, ...], tuple[Mapping[str, Any], list[int]]] = {}
+    for row, one in zip(rows, told, strict=True):
+        found.setdefault(tuple(one.items()), (one, []))[1].append(row.id)
+    return list(found.values())
+
+
+def _open(
+    connection: Connection, actor: Actor, numbers: Sequence[int]
+) -> tuple[list[Row[Any]], dict[int, RetinueError]]:
+    """The open ones of the tasks that the actor may see, in the order asked for, and what is with others."""
+    found: dict[int, Row[Any]] = {}
+    for start in range(0, len(numbers), CHUNK):
+        some = tasks.c.id.in_(numbers[start : start + CHUNK])
+        query = select(tasks).where(some, in_scope(actor, tasks.c.account_id))
+        found.update((row.id, row) for row in connection.execute(query))
+    refused: dict[int, RetinueError] = {}
+    for number in numbers:
+        if number not in found:
+            refused[number] = NotFound(f"no task {number}")
+        elif found[number].status != "open":
+            refused[number] = StoreError(
+                f"task {number} is {found[number].status} already", hint="add a new one"
+            )
+    return [found[number] for number in numbers if number not in refused], refused
+
+
+def _many(numbers: Collection[int], change: Callable[[Sequence[int]], _Outcome]) -> Changed:
+    wanted = list(dict.fromkeys(numbers))
+    if not 1 <= len(wanted) <= MOST:
+        raise StoreError(f"1 to {MOST} tasks are changed at once, not {len(wanted)}", hint="choose some")
+    outcome = change(wanted)
+    return Changed(outcome.changed, {number: str(why) for number, why in outcome.refused.items()})
+
+
+def _one(outcome: _Outcome) -> None:
+    for why in outcome.refused.values():
+        raise why
+
+
+def _maybe(what: str, text: str | None) -> str | None:
+    return text_of(what, text, TEXT) if text is not None and text.strip() else None
