@@ -1,4 +1,4 @@
-"""The process that does long work for pages: `python -m retinue.desk.working WHAT FOLDER NOW`.
+"""The process that does long work for pages: `python -m retinue.desk.working WHAT FOLDER NOW [NAME]`.
 
 It says how far it is in lines of JSON, keeps what it finds, and ends when whoever started it does.
 """
@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 
-from retinue.desk import losses, scorecards, trust
+from retinue.desk import losses, playbooks, scorecards, trust
 from retinue.errors import NotFound, ProjectError, RetinueError
 from retinue.run.plan import plan
+from retinue.run.rehearsing import rehearse_playbook
 from retinue.run.validate import validate
 from retinue.store.published.current import RunInfo, current_run
 from retinue.warehouse.trace import Listener
@@ -23,14 +24,14 @@ from retinue.workspace import Workspace, open_workspace
 
 def main() -> int:
     """Exit with 1 where it failed; the reason is the last line."""
-    what, folder, now = sys.argv[1:]
+    what, folder, now, *named = sys.argv[1:]
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
         workspace = open_workspace(folder)
         run = current_run(workspace.store)
         if run is None:
             raise NotFound("nothing is published yet", hint="score the accounts first: `retinue run`")
-        _WORKS[what](workspace, run, datetime.fromisoformat(now), _tell)
+        _WORKS[what](workspace, run, datetime.fromisoformat(now), _tell, *named)
     except ProjectError as error:
         _say(error="; ".join(str(problem) for problem in error.problems))
         return 1
@@ -56,10 +57,15 @@ def _plan(workspace: Workspace, run: RunInfo, now: datetime, tell: Listener) -> 
     scorecards.keep_plan(workspace, run, plan(workspace, now=now, environ=os.environ, progress=tell))
 
 
-_WORKS: dict[str, Callable[[Workspace, RunInfo, datetime, Listener], None]] = {
+def _rehearsal(workspace: Workspace, run: RunInfo, now: datetime, tell: Listener, name: str) -> None:
+    playbooks.keep_rehearsal(workspace, run, rehearse_playbook(workspace, name, now=now, progress=tell))
+
+
+_WORKS: dict[str, Callable[..., None]] = {
     trust.TRIAL: _trial,
     losses.KEPT: _losses,
     scorecards.PLAN: _plan,
+    playbooks.REHEARSAL: _rehearsal,
 }
 
 

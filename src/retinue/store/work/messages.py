@@ -53,9 +53,11 @@ def put(store: Store, actor: Actor, row: Row, *, now: datetime) -> bool:
     return new
 
 
-def messages_about(store: Store, actor: Actor, keys: Collection[str], account_id: str | None) -> list[Told]:
-    """What became of these messages about an account that the actor may see; of a digest, by whom it
-    was to be read, only where the account stands in it. `error` is for who may audit."""
+def messages_about(
+    store: Store, actor: Actor, keys: Collection[str], rule: str, account_id: str | None
+) -> list[Told]:
+    """What became of these messages about an alert of a rule, which the actor may see; of a digest only
+    where the alert stands in it. `error` is for who may audit."""
     named = outbox.c.id.in_(sorted(keys))
     query = select(outbox).where(
         named, or_(in_scope(actor, outbox.c.account_id), outbox.c.account_id.is_(None))
@@ -66,7 +68,7 @@ def messages_about(store: Store, actor: Actor, keys: Collection[str], account_id
             payload = json.loads(row.payload)
             if row.kind == "digest":
                 listed = (payload.get("data") or {}).get("alerts") or []
-                if account_id not in {one[1] for one in listed}:
+                if [rule, account_id] not in listed:
                     continue
             recipient = payload.get("recipient")
             error = row.last_error if actor.may("audit") else None
