@@ -151,15 +151,30 @@ class Project:
         every: Literal["day", "week"] = "day",
         now: datetime | None = None,
         wait: float = 0.0,
+        alerts: bool = True,
     ) -> RunResult:
-        """Score and publish, up to the last complete day by default; dates may be ISO text.
+        """Score and publish, up to the last complete day by default; dates may be ISO text. Then raise
+        the alerts of the new dates and go on with playbooks, unless `alerts` is False.
 
-        Raises RunError, SourceError or StoreError; what was published before then stays current.
+        Raises RunError, SourceError or StoreError; what was published before then stays current. Where
+        only the alerts fail, the run has been published: the RunError says so, and the next run, or a
+        worker, makes up for it.
         """
+        from retinue.errors import RetinueError, RunError
         from retinue.run import run
+        from retinue.run.following import follow
 
         moment = now or datetime.now(UTC)
-        return run(self.workspace, now=moment, first=_day(first), last=_day(last), every=every, wait=wait)
+        result = run(self.workspace, now=moment, first=_day(first), last=_day(last), every=every, wait=wait)
+        if alerts:
+            try:
+                follow(self.workspace, now=moment)
+            except RetinueError as error:
+                raise RunError(
+                    f"run {result.run_id} was published, but its alerts could not be looked for: {error}",
+                    hint="the next run or a worker makes up for it",
+                ) from error
+        return result
 
     def validate(
         self,

@@ -26,7 +26,11 @@ from retinue.errors import RetinueError
 if TYPE_CHECKING:
     from retinue.cli.render import Page
     from retinue.run import RunResult
+    from retinue.run.following import Followed
     from retinue.workspace import Workspace
+
+#: The status of a run that was published and whose alerts could not be looked for.
+UNFOLLOWED = 3
 
 
 @click.command()
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Wait so long for another run to end.",
 )
+@click.option("--no-alerts", is_flag=True, help="Leave alerts and playbooks to a worker, or to the next run.")
 @click.option(
     "--explain-plan",
     is_flag=True,
@@ -62,14 +67,18 @@ def run(
     last: date | None,
     every: Literal["day", "week"],
     wait: float,
+    no_alerts: bool,
     explain_plan: bool,
     quiet: bool,
     json_: bool,
 ) -> None:
     """Score the accounts and publish, up to the last complete day.
 
+    Then alerts of the new dates are raised, and playbooks go on; `retinue work` sends their messages.
+
     What was published before stays current until the new run is whole, and if the run fails or is
-    stopped (Ctrl-C, SIGTERM).
+    stopped (Ctrl-C, SIGTERM). The status is 3 if the run was published and its alerts could not be
+    looked for: the next run, or a worker, makes up for it.
 
     \b
     Examples:
@@ -97,10 +106,42 @@ def run(
         return
     with progress("starting", quiet=quiet) as tell:
         result = score(workspace, now=now(), first=first, last=last, every=every, wait=wait, progress=tell)
+    followed, failed = None, None
+    if not no_alerts:
+        followed, failed = _followed(workspace, quiet=quiet)
     if json_:
-        print_json(result.to_dict())
-        return
-    summary(Page(), result, workspace.project.home)
+        print_json({**result.to_dict(), **({"followed": followed.to_dict()} if followed else {})})
+    else:
+        summary(Page(), result, workspace.project.home, followed)
+    if failed is not None:
+        click.echo(
+            f"error: the run was published, but its alerts could not be looked for: {failed}", err=True
+        )
+        click.echo("The next run, a worker or `retinue alerts --evaluate` makes up for it.", err=True)
+        raise click.exceptions.Exit(UNFOLLOWED)
+
+
+def _followed(workspace: Workspace, *, quiet: bool) -> tuple[Followed | None, str | None]:
+    """What follows from the run that was published, or why that could not be found out. None without
+    either where the project declares nothing that could follow."""
+    from retinue.cli.waiting import progress
+    from retinue.run.following import follow
+
+    settings = workspace.project.settings
+    declared = bool(settings.alerts or workspace.project.playbooks)
+    click.get_current_context().meta[STOPPED] = lambda: (
+        "stopped after the new run was made current; a worker or the next run looks for its alerts"
+        if declared
+        else "stopped after the new run was made current; nothing is left to do"
+    )
+    try:
+        with progress("looking for alerts", quiet=quiet or not declared) as tell:
+            found = follow(workspace, now=now(), progress=tell)
+    except Exception as error:
+        if os.environ.get("RETINUE_TRACEBACK") == "1":
+            raise
+        return None, " ".join(str(error).split()) or type(error).__name__
+    return (found if declared else None), None
 
 
 def says_when_stopped(workspace: Workspace) -> None:
@@ -111,7 +152,7 @@ def says_when_stopped(workspace: Workspace) -> None:
     click.get_current_context().meta[STOPPED] = lambda: stopped(workspace, before)
 
 
-def summary(page: Page, result: RunResult, home: Path) -> None:
+def summary(page: Page, result: RunResult, home: Path, followed: Followed | None = None) -> None:
     """What a run did, as text."""
     from retinue.cli.render import Column, Table, counted, styled
     from retinue.words import SHAPES, WORDS
@@ -138,6 +179,10 @@ def summary(page: Page, result: RunResult, home: Path) -> None:
             table.add("", f"{source}: {count:,} x {reason}")
     for problem in result.problems:
         table.add(styled(problem.severity, "yellow"), str(problem))
+    if followed is not None:
+        began, tasks = followed.evaluated.enrolments, followed.played.tasks
+        more = f", {counted(began, 'account')} into playbooks, {counted(tasks, 'task')}"
+        table.add(styled("alerts", "dim"), f"{followed.alerts:,} raised{more}")
     table.add(styled("files", "dim"), str(home / "runs" / result.run_id))
     page.table(table)
     page.line()

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0: one that is free.  [default: 8321]"
 )
 @click.option("--log-format", type=click.Choice(["json", "text"]), help="How the log is written.")
+@click.option(
+    "--worker/--no-worker",
+    default=None,
+    help="Do what is due too: runs by the clock, alerts, playbooks, messages.  [default: yes]",
+)
 @click.option("--open/--no-open", "open_", default=False, help="Open it in the browser.")
 @click.option("--demo", is_flag=True, help="Whoever comes from this machine sees and may do everything.")
 @click.option("--open-as", metavar="EMAIL", help="Whoever comes from this machine is that person.")
@@ -37,11 +42,14 @@ def serve(
     host: str | None,
     port: int | None,
     log_format: str | None,
+    worker: bool | None,
     open_: bool,
     demo: bool,
     open_as: str | None,
 ) -> None:
-    """Serve the pages and the API until Ctrl-C or SIGTERM.
+    """Serve the pages and the API until Ctrl-C or SIGTERM, and do what is due meanwhile.
+
+    What `retinue work` does is done in a process beside the server.
 
     How it is set up stands under `serve` in retinue.yaml, or in the environment, such as
     RETINUE_SERVE__PORT. The log goes to stdout. SIGHUP reads the project again.
@@ -58,7 +66,7 @@ def serve(
     if demo and open_as:
         raise click.UsageError("--demo and --open-as are two ways of the same; take one")
     workspace = open_workspace(root)
-    flags = {"host": host, "port": port, "log_format": log_format}
+    flags = {"host": host, "port": port, "log_format": log_format, "worker": worker}
     settings = serve_settings(workspace.project.settings.serve, os.environ, flags, root)
     run(workspace, settings, open_as=_opened(workspace, demo, open_as), browser=open_)
 
@@ -66,6 +74,7 @@ def serve(
 def run(workspace: Workspace, settings: Serve, *, open_as: Actor | None, browser: bool) -> None:
     """Serve until the process is told to stop. Raises RetinueError where it cannot begin."""
     from retinue.serve.app import serving
+    from retinue.serve.company import Company, worker_command
     from retinue.serve.logs import set_up
     from retinue.serve.process import bound
     from retinue.serve.process import serve as answer
@@ -80,7 +89,8 @@ def run(workspace: Workspace, settings: Serve, *, open_as: Actor | None, browser
         form = "text"
     set_up(form)
     listening = bound(settings)
-    served = serving(settings, workspace, _clock(), open_as=open_as)
+    company = Company(worker_command(workspace.project.root, form)) if settings.worker else None
+    served = serving(settings, workspace, _clock(), open_as=open_as, company=company)
     host, port = listening.getsockname()[:2]
     name = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
     address = f"http://{name}:{port}"

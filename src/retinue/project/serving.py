@@ -122,6 +122,10 @@ class Serve(Declaration):
     record_use: bool = Field(
         default=True, description="whether views and actions are kept for the trust page"
     )
+    worker: bool = Field(
+        default=True,
+        description="whether runs by the clock, alerts, playbooks and messages are seen to beside the pages",
+    )
     log_format: Literal["json", "text"] = Field(
         default="json", description="how a line of the log is written"
     )

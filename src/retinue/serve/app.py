@@ -24,8 +24,10 @@ from retinue.project.load import load
 from retinue.project.serving import Oidc, Serve
 from retinue.serve import health
 from retinue.serve.background import Repeated
+from retinue.serve.company import Company
 from retinue.serve.front import Front
 from retinue.serve.measures import CONTENT, Measures
+from retinue.serve.work_measures import Working
 from retinue.signin.provider import Provider
 from retinue.signin.provider import Settings as ProviderSettings
 from retinue.store.people.access import Actor
@@ -35,6 +37,7 @@ from retinue.store.people.uses import Uses
 from retinue.store.published.current import current_run
 from retinue.store.published.reading import prepare_apart
 from retinue.store.upkeep.standing import standing
+from retinue.store.upkeep.working import working
 from retinue.web import guard
 from retinue.web.app import application as pages
 from retinue.web.site import Site
@@ -60,8 +63,10 @@ class Served:
         open_as: Actor | None = None,
         environ: Mapping[str, str] | None = None,
         ahead: bool = True,
+        company: Company | None = None,
     ):
-        """With `ahead`, what pages show of a new run is made before somebody asks for it."""
+        """With `ahead`, what pages show of a new run is made before somebody asks for it. `company` is the
+        worker beside it, started and ended with it."""
         self.settings = settings
         self.environ = os.environ if environ is None else environ
         self.clock = clock
@@ -79,6 +84,7 @@ class Served:
         )
         self._compose()
         self.ahead = ahead
+        self.company = company
         self._run: str | None = None
         self.beside = [
             Repeated("writing down of use", WRITE, self.uses.write),
@@ -162,7 +168,7 @@ class Served:
         return Response("ok\n", media_type="text/plain")
 
     def _readyz(self, _request: Request) -> Response:
-        told = health.to_dict(health.checks(self.workspace, self.settings, self.clock()))
+        told = health.to_dict(health.checks(self.workspace, self.settings, self.clock(), self.company))
         status = 200 if told["ready"] else 503
         return Response(json.dumps(told) + "\n", status, media_type="application/json")
 
@@ -198,11 +204,21 @@ class Served:
         anyio.to_thread.current_default_thread_limiter().total_tokens = self.settings.threads
         for work in self.beside:
             work.start()
+        if self.company is not None:
+            self.company.start()
+
+    def ending(self) -> None:
+        """The server is to stop: the worker may begin to, while requests are answered still."""
+        if self.company is not None:
+            self.company.end()
 
     async def stop(self) -> None:
+        self.ending()
         for work in self.beside:
             await anyio.to_thread.run_sync(work.stop)
         await anyio.to_thread.run_sync(self.uses.write)
+        if self.company is not None:
+            await anyio.to_thread.run_sync(self.company.stop)
 
     front: Front
 
@@ -215,12 +231,16 @@ def serving(
     open_as: Actor | None = None,
     environ: Mapping[str, str] | None = None,
     ahead: bool = True,
+    company: Company | None = None,
 ) -> Served:
     """Everything that one process serves; its `front` is the ASGI application."""
-    served = Served(settings, workspace, clock, open_as=open_as, environ=environ, ahead=ahead)
+    served = Served(
+        settings, workspace, clock, open_as=open_as, environ=environ, ahead=ahead, company=company
+    )
     measures = Measures(
         lambda: standing(workspace.store, clock()), lambda: health.free_bytes(workspace.project.home)
     )
+    measures.registry.register(Working(lambda: working(workspace.store), company))
     served.front = Front(served, settings, measures, served.start, served.stop)
     return served
 

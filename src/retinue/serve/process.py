@@ -146,12 +146,15 @@ class _Server(uvicorn.Server):
             return
         self.should_exit = True
         notify("STOPPING=1")
+        self.served.ending()
         # A thread cannot be ended from outside: if one does not end by itself, the process does.
         last = threading.Timer(MOST, os._exit, (128 + number,))
         last.daemon = True
         last.start()
 
-    def _again(self, _number: int, _frame: object) -> None:
+    def _again(self, number: int, _frame: object) -> None:
+        if self.served.company is not None:
+            self.served.company.tell(number)
         threading.Thread(target=self.served.read_again, name="retinue-reload", daemon=True).start()
 
 

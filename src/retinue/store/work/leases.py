@@ -10,6 +10,18 @@ from sqlalchemy import delete, insert, select, update
 from retinue.store.database import Store, utc
 from retinue.store.tables import leases, schedules
 
+#: What only one worker does: runs, alerts, playbooks, the sweep. And how long it has that to itself from
+#: each look around on.
+WORKER, HOLDS = "worker", timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who has something to themselves, and until when."""
+
+    holder: str
+    until: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -41,6 +53,13 @@ def give_back(store: Store, name: str, holder: str) -> None:
         connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
 
 
+def held(store: Store, name: str) -> Held | None:
+    """Who has it, or was the last to have it without giving it back; None if nobody is."""
+    with store.read() as connection:
+        row = connection.execute(select(leases).where(leases.c.name == name)).first()
+    return None if row is None else Held(row.holder, row.until.replace(tzinfo=UTC))
+
+
 def last_due(store: Store, name: str) -> Due | None:
     """When something was last due; None if it never was."""
     with store.read() as connection:
@@ -51,11 +70,12 @@ def last_due(store: Store, name: str) -> Due | None:
     return Due(row.due_at.replace(tzinfo=UTC), done, row.result)
 
 
-def set_due(store: Store, name: str, due_at: datetime) -> None:
-    """Say that something is due, and not done yet."""
+def set_due(store: Store, name: str, due_at: datetime, *, done: str | None = None) -> None:
+    """Say that something is due, and not done yet; or, with what came of it, that it is done too."""
+    row = {"name": name, "due_at": utc(due_at), "done_at": utc(due_at) if done is not None else None}
     with store.write() as connection:
         connection.execute(delete(schedules).where(schedules.c.name == name))
-        connection.execute(insert(schedules).values(name=name, due_at=utc(due_at)))
+        connection.execute(insert(schedules).values(**row, result=done))
 
 
 def set_done(store: Store, name: str, result: str, *, now: datetime) -> None:
