@@ -7,6 +7,7 @@ import logging
 import re
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 import yaml
@@ -90,7 +91,8 @@ def test_measures_are_for_whoever_runs_it(
     status: int,
 ) -> None:
     made = Programs(house, settings).client(caller)
-    made._transport.client = (client, 50000)
+    transport: Any = made._transport
+    transport.client = (client, 50000)
     assert made.get("/metrics").status_code == status
 
 

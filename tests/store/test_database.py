@@ -145,6 +145,39 @@ def test_a_read_sees_one_moment(store: Store):
         assert connection.execute(count).scalar_one() == 1
 
 
+def test_all_reads_within_a_moment_see_the_same_in_one_transaction(store: Store):
+    with store.write() as connection:
+        connection.execute(text("CREATE TABLE counted (n INTEGER)"))
+
+    def count() -> int:
+        with store.read() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM counted")).scalar_one())
+
+    other = open_store(store.engine.url.render_as_string(hide_password=False))
+    with store.moment():
+        assert count() == 0
+        for one in (store, other):
+            with one.write() as connection:
+                connection.execute(text("INSERT INTO counted VALUES (1)"))
+        with store.moment():
+            assert count() == 0
+        seen: list[int] = []
+        thread = threading.Thread(target=lambda: seen.append(count()))
+        thread.start()
+        thread.join()
+        assert seen == [2]  # a thread of its own has moments of its own
+        assert count() == 0
+    assert count() == 2
+    other.close()
+
+
+def test_an_error_within_a_moment_is_told_as_any_other(store: Store):
+    with pytest.raises(StoreError, match="nowhere"), store.moment(), store.read() as connection:
+        connection.execute(text("SELECT * FROM nowhere"))
+    with store.read() as connection:
+        assert migrations.version(connection) == migrations.NEWEST
+
+
 def test_the_secret_of_a_url_is_not_in_the_error():
     """Be it that the driver is not installed, or that nobody listens there."""
     with pytest.raises(StoreError) as caught:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinue.warehouse.scores.cohorts import Ranks, compile_cohort
-from retinue.warehouse.scores.curves import evaluate
+from retinue.warehouse.scores.curves import evaluate, points_at
 from tests.warehouse.world import Account, Result, Row, Source, World
 
 Q = date(2024, 4, 1)
@@ -329,3 +329,11 @@ def test_a_young_company_without_history_scores_by_its_points_or_not_at_all(tmp_
     for row in declared.measures.values():
         assert row["points"] == pytest.approx(min(row["value"] / 2, 100))
     assert all(0 <= row["points"] <= 100 for row in told.measures.values())
+
+
+@given(samples, st.floats(-30, 30))
+def test_one_value_gets_the_points_that_it_gets_among_many(values: list[float], x: float):
+    segments = compiled([ranks(values)])
+    edges = [s.lo for s in segments if math.isfinite(s.lo)]
+    for near in (x, *edges, *(math.nextafter(edge, -math.inf) for edge in edges)):
+        assert points_at(segments, near) == at(segments, near)

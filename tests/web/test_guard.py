@@ -90,7 +90,8 @@ def test_a_bug_of_ours_answers_in_the_frame_with_every_header_and_without_its_re
 
     monkeypatch.setattr(app, "DOORS", (Door("/broken", "read", show=broken),))
     browser = House(house.site, house.people, house.tokens).browser("owner")
-    browser.client._transport.raise_server_exceptions = False
+    transport: Any = browser.client._transport
+    transport.raise_server_exceptions = False
     answer = browser.get("/broken")
     assert answer.status_code == 500
     assert_secure(answer)

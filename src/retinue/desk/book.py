@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
@@ -108,6 +108,16 @@ class BookRow:
         return self.renews_in is not None and 0 <= self.renews_in <= RENEWAL_DAYS
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Scored accounts that need attention most; their open tasks are not counted.
+
+    The same object for the same question to the same run, so that a drawing of it can be kept.
+    """
+
+    rows: tuple[BookRow, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """Accounts whose band changed in the last 7 days, from one band to another."""
@@ -129,7 +139,7 @@ class Book:
     bands: tuple[Group, ...]
     moves: tuple[Move, ...]
     choices: Mapping[str, tuple[Group, ...]]
-    picture: tuple[BookRow, ...]
+    picture: Picture
 
     @property
     def accounts(self) -> int:
@@ -179,7 +189,7 @@ def _every(workspace: Workspace, actor: Actor, ask: Ask, day: date) -> Iterator[
     after = None
     while True:
         page = dataclasses.replace(ask, after=after, limit=500)
-        rows = _rows(workspace, actor, page, day)
+        rows = _rows(workspace, actor, _listed(workspace, actor, page, day), day)
         yield from rows
         if len(rows) < page.limit:
             return
@@ -195,12 +205,16 @@ def offered(
 
 def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
     day = _day(run)
-    rows = _rows(workspace, actor, ask, day, beyond=1)
-    more = len(rows) > ask.limit
-    rows = rows[: ask.limit]
     first = ask.after is None
     seen = _seen(workspace, actor)
     told = _Key((run.run_id, *seen, *_narrowed(ask, actor)), (workspace, actor, ask, day))
+    urgent = _urgent(told) if first else ()
+    if first and ask.sort == "attention" and ask.descending is not False and ask.limit < PICTURED:
+        accounts = urgent[: ask.limit + 1]  # the picture is of the same accounts, and of more of them
+    else:
+        accounts = _listed(workspace, actor, ask, day, beyond=1)
+    more = len(accounts) > ask.limit
+    rows = _rows(workspace, actor, accounts[: ask.limit], day)
     return Book(
         run=run,
         as_of=day,
@@ -211,7 +225,7 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
         bands=_bands(told) if ask.narrowed else _offered(workspace, actor, run, ("band",))["band"],
         moves=_moves(workspace, actor, day, run) if first else (),
         choices=_offered(workspace, actor, run, CHOICES),
-        picture=_picture(told) if first else (),
+        picture=_picture(told) if first else Picture(()),
     )
 
 
@@ -220,7 +234,9 @@ def _day(run: RunInfo) -> date:
     return run.last_as_of
 
 
-def _rows(workspace: Workspace, actor: Actor, ask: Ask, day: date, beyond: int = 0) -> tuple[BookRow, ...]:
+def _listed(
+    workspace: Workspace, actor: Actor, ask: Ask, day: date, beyond: int = 0
+) -> tuple[CurrentRow, ...]:
     found = listed(
         workspace.store,
         actor,
@@ -230,8 +246,14 @@ def _rows(workspace: Workspace, actor: Actor, ask: Ask, day: date, beyond: int =
         limit=ask.limit + beyond,
         after=ask.after,
     )
-    tasks = open_tasks(workspace.store, actor, [row.account_id for row in found])
-    return tuple(_row(row, tasks.get(row.account_id, 0), day) for row in found)
+    return tuple(found)
+
+
+def _rows(
+    workspace: Workspace, actor: Actor, accounts: Sequence[CurrentRow], day: date
+) -> tuple[BookRow, ...]:
+    tasks = open_tasks(workspace.store, actor, [row.account_id for row in accounts])
+    return tuple(_row(row, tasks.get(row.account_id, 0), day) for row in accounts)
 
 
 def _row(row: CurrentRow, tasks: int, day: date) -> BookRow:
@@ -255,12 +277,18 @@ def _bands(key: _Key) -> tuple[Group, ...]:
     return tuple(counts(workspace.store, actor, "band", **ask.narrowing(actor, day)))
 
 
-@lru_cache(maxsize=256)
-def _picture(key: _Key) -> tuple[BookRow, ...]:
+@lru_cache(maxsize=64)
+def _urgent(key: _Key) -> tuple[CurrentRow, ...]:
     """The accounts that need attention most, whatever the order of the list."""
     workspace, actor, ask, day = key.made_from
     wanted = dataclasses.replace(ask, sort="attention", descending=True, limit=PICTURED, after=None)
-    return tuple(row for row in _rows(workspace, actor, wanted, day) if row.account.effective is not None)
+    return _listed(workspace, actor, wanted, day)
+
+
+@lru_cache(maxsize=64)
+def _picture(key: _Key) -> Picture:
+    day = key.made_from[-1]
+    return Picture(tuple(_row(row, 0, day) for row in _urgent(key) if row.effective is not None))
 
 
 def _moves(workspace: Workspace, actor: Actor, day: date, run: RunInfo) -> tuple[Move, ...]:

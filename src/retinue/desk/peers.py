@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ def peers(
     run_id = workspace.published().manifest.run_id
     groups = _groups(PublishedDay(workspace, run_id, day))
     bucket = _bucket(tenure_days, buckets)
-    same = groups.get((segment, bucket), np.empty(0))
+    group = groups.get((segment, bucket), _NOBODY)
+    same = group.scores
     others = max(0, len(same) - 1)
     told = Peers(segment, _words(bucket, buckets), others)
     if told.too_few:
@@ -64,18 +65,33 @@ def peers(
     # The account itself is one of them: it neither exceeds itself nor is exceeded.
     lower = float(np.searchsorted(same, score, "left"))
     ties = max(0.0, float(np.searchsorted(same, score, "right")) - lower - 1)
-    counts, _ = np.histogram(same, bins=np.arange(0, 100 + CLASS, CLASS))
     return dataclasses.replace(
-        told,
-        below=(lower + ties / 2) / others,
-        quantiles=tuple(float(q) for q in np.quantile(same, QUANTILES)),
-        counts=tuple(int(n) for n in counts),
+        told, below=(lower + ties / 2) / others, quantiles=group.quantiles, counts=group.counts
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Accounts alike; `scores` are sorted."""
+
+    scores: NDArray[np.float64]
+
+    @cached_property
+    def quantiles(self) -> tuple[float, ...]:
+        return tuple(float(q) for q in np.quantile(self.scores, QUANTILES))
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        counts, _ = np.histogram(self.scores, bins=np.arange(0, 100 + CLASS, CLASS))
+        return tuple(int(n) for n in counts)
+
+
+_NOBODY = _Group(np.empty(0))
+
+
 @lru_cache(maxsize=8)
-def _groups(asked: PublishedDay) -> dict[tuple[str | None, int | None], NDArray[np.float64]]:
-    """The scores of that day by segment and bucket of tenure, each sorted."""
+def _groups(asked: PublishedDay) -> dict[tuple[str | None, int | None], _Group]:
+    """The scores of that day by segment and bucket of tenure."""
     published, day = asked.workspace.published(), asked.day
     buckets = asked.workspace.project.settings.tenure_buckets
     columns = ["account_id", "tenure_days"]
@@ -97,10 +113,10 @@ def _groups(asked: PublishedDay) -> dict[tuple[str | None, int | None], NDArray[
     keys = codes.astype(np.int64) * (len(buckets) + 1) + bucket
     order = np.lexsort((values, keys))
     every, starts = np.unique(keys[order], return_index=True)
-    found: dict[tuple[str | None, int | None], NDArray[np.float64]] = {}
+    found: dict[tuple[str | None, int | None], _Group] = {}
     for key, own in zip(every.tolist(), np.split(values[order], starts[1:]), strict=True):
         segment, number = divmod(key, len(buckets) + 1)
-        found[segments[segment], None if number == len(buckets) else number] = own
+        found[segments[segment], None if number == len(buckets) else number] = _Group(own)
     return found
 
 

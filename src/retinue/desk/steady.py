@@ -16,24 +16,22 @@ TRIES = 3
 
 
 def steady(workspace: Workspace, make: Callable[[RunInfo], T]) -> T:
-    """What `make` reads, in several questions to the store, all of them about the run that it is given.
+    """What `make` reads, in several questions to the store, all of one moment and about the run that it
+    is given.
 
-    If another run is published meanwhile, everything is read again from that one. Raises NotFound
-    before the first run.
+    If the files of that run are swept away meanwhile, since others were published, everything is read
+    again from the new one. Raises NotFound before the first run.
     """
-    before = current_run(workspace.store)
     for _ in range(TRIES):
-        if before is None:
-            raise NotFound("nothing is published yet", hint="score the accounts first: `retinue run`")
-        try:
-            with workspace.pinned(before):
-                made = make(before)
-        except NotFound:
-            # What was there may be gone because it is another run now; if not, it is true.
-            if current_run(workspace.store) == before:
-                raise
-        else:
-            if current_run(workspace.store) == before:
-                return made
-        before = current_run(workspace.store)
+        with workspace.store.moment():
+            run = current_run(workspace.store)
+            if run is None:
+                raise NotFound("nothing is published yet", hint="score the accounts first: `retinue run`")
+            try:
+                with workspace.pinned(run):
+                    return make(run)
+            except (NotFound, StoreError) as error:
+                missed = error
+        if current_run(workspace.store) == run:
+            raise missed
     raise StoreError("runs are published faster than a page can be read", hint="try again in a moment")

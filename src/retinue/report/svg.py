@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache, lru_cache
 
 from markupsafe import Markup
 
@@ -27,7 +28,13 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\uff
 
 def escaped(text: object) -> str:
     """Text of somebody else, safe between tags and in attributes."""
-    return html.escape(_UNPRINTABLE.sub("\ufffd", str(text)), quote=True)
+    return _escaped(str(text))
+
+
+# Classes, anchors, days and words of bands are the same on every chart.
+@lru_cache(maxsize=4096)
+def _escaped(text: str) -> str:
+    return html.escape(_UNPRINTABLE.sub("\ufffd", text), quote=True)
 
 
 def at(value: float) -> str:
@@ -39,11 +46,16 @@ def at(value: float) -> str:
 def element(name: str, *inside: str, **attributes: object) -> str:
     """One element. `inside` is markup already; `class_` stands for class, `_` in names for `-`."""
     told = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{at(value) if isinstance(value, float) else escaped(value)}"'
+        f'{_attribute(key)}"{at(value) if isinstance(value, float) else escaped(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
     return f"<{name}{told}>{''.join(inside)}</{name}>" if inside else f"<{name}{told}/>"
+
+
+@cache
+def _attribute(name: str) -> str:
+    return f" {name.rstrip('_').replace('_', '-')}="
 
 
 def label(x: float, y: float, text: object, kind: str = "", anchor: str = "start") -> str:

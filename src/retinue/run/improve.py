@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-import numpy as np
-
 from retinue.insight.gains import Account, Combined, Gain, Limit, Placed, Presence, gains, score
 from retinue.project import conditions
 from retinue.project.metrics import (
@@ -32,7 +30,7 @@ from retinue.project.metrics import (
 from retinue.project.project import Formula
 from retinue.project.scorecards import Measure
 from retinue.run.explanation import Improvement
-from retinue.warehouse.scores.curves import Segment, compile_curve, evaluate
+from retinue.warehouse.scores.curves import Segment, compile_curve, points_at
 from retinue.words import number
 
 #: Gains below this are not worth a line.
@@ -89,7 +87,7 @@ class Standing:
             curve = self.curve((component, metric), measure)
             if points is None and row["value"] is not None and curve is not None:
                 # Too old to count, and so published without points; it has them all the same.
-                points = float(evaluate(curve, np.array([row["value"]]))[0])
+                points = points_at(curve, row["value"])
             placed.append(
                 Placed(
                     component,
@@ -151,7 +149,7 @@ def improvements(standing: Standing, labels: Mapping[str, str], most: int = 5) -
         place = (tried.measures[moved[0]].component, tried.measures[moved[0]].metric)
         if place not in aims:
             return score(aimed)
-        return score(_with(standing, aimed, place[1], aims[place].value))
+        return score(changed(standing, aimed, {place[1]: aims[place].value}))
 
     found = gains(aimed, rescore)
     told = []
@@ -195,7 +193,7 @@ def _aims(standing: Standing, account: Account) -> dict[tuple[str, str], _Aim]:
         least = 0.0 if counts else -math.inf
         aim = nearest(curve, value, min(wanted, best), whole=counts or marks, least=least)
         if aim is not None:
-            found[place] = _Aim(aim, float(evaluate(curve, np.array([aim]))[0]))
+            found[place] = _Aim(aim, points_at(curve, aim))
     return found
 
 
@@ -251,7 +249,7 @@ def _short(
     """A short number beside `near`, within [low, high], that is worth `wanted`."""
 
     def worth(value: float) -> bool:
-        return low <= value <= high and float(evaluate(tuple(curve), np.array([value]))[0]) >= wanted - 1e-9
+        return low <= value <= high and points_at(tuple(curve), value) >= wanted - 1e-9
 
     if whole:
         return next((v for v in (float(math.floor(near)), float(math.ceil(near))) if worth(v)), None)
@@ -264,15 +262,15 @@ def _short(
     return near
 
 
-def _with(standing: Standing, account: Account, metric: str, value: float) -> Account:
-    """The account with one metric at another value, seen today, and everything that follows."""
-    changed: dict[str, float | None] = {metric: value}
+def changed(standing: Standing, account: Account, values: Mapping[str, float]) -> Account:
+    """The account with these metrics at other values, seen today, and everything that follows."""
+    moved: dict[str, float | None] = dict(values)
     absent: set[str] = set()
-    told = standing.told(changed)
+    told = standing.told(moved)
     for name, other in standing.formula.metrics.items():  # parts come before wholes
-        if isinstance(other, Ratio) and set(_parts(other)) & set(changed):
+        if isinstance(other, Ratio) and set(_parts(other)) & set(moved):
             ratio, applicable = _ratio(other, told)
-            changed[name] = ratio
+            moved[name] = ratio
             told[name] = ratio
             if not applicable:
                 absent.add(name)
@@ -281,16 +279,16 @@ def _with(standing: Standing, account: Account, metric: str, value: float) -> Ac
     for placed in account.measures:
         place = (placed.component, placed.metric)
         curve = standing.curve(place, declared[place][1])
-        if placed.metric not in changed or curve is None:
+        if placed.metric not in moved or curve is None:
             measures.append(placed)
             continue
-        new = changed[placed.metric]
+        new = moved[placed.metric]
         if new is None:
             gone: Presence = "not_applicable" if placed.metric in absent else "missing"
             measures.append(replace(placed, present=gone))
             continue
-        points = float(evaluate(curve, np.array([new]))[0])
-        fresh = 1.0 if placed.metric == metric else placed.freshness
+        points = points_at(curve, new)
+        fresh = 1.0 if placed.metric in values else placed.freshness
         measures.append(replace(placed, points=points, freshness=fresh, present="present"))
     caps, floors = standing.limits(told)
     return replace(account, measures=tuple(measures), caps=caps, floors=floors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,10 @@ _REASONS = (
 )
 
 
+#: The transaction in which a thread (or a task) reads, see `Store.moment`.
+_HELD: ContextVar[tuple[Engine, Connection] | None] = ContextVar("held", default=None)
+
+
 @dataclass(frozen=True)
 class Store:
     """What is current and what people said, in SQLite or PostgreSQL. Made by `open_store`."""
@@ -45,11 +50,31 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One moment of the store, whatever others write meanwhile. Raises StoreError."""
+        held = _HELD.get()
+        if held is not None and held[0] is self.engine:
+            try:
+                yield held[1]
+            except SQLAlchemyError as error:
+                raise told(self.engine, error) from None
+            return
         engine = self.engine
         if engine.dialect.name == "postgresql":
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with self._transaction(engine) as connection:
             yield connection
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All that this thread reads meanwhile is of one moment, and costs one transaction.
+
+        What is written meanwhile is not seen before it ends.
+        """
+        with self.read() as connection:
+            before = _HELD.set((self.engine, connection))
+            try:
+                yield
+            finally:
+                _HELD.reset(before)
 
     @contextmanager
     def write(self, wait: float | None = None) -> Iterator[Connection]:
@@ -147,7 +172,10 @@ def _use_sqlite_well(engine: Engine) -> None:
     def _begun(connection: Connection) -> None:
         # A writer takes its lock at once: to upgrade a read in the middle can only fail.
         options = connection.get_execution_options()
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_milliseconds(options)}")
+        wait = _milliseconds(options)
+        if connection.info.get("wait", BUSY * 1000) != wait:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {wait}")
+            connection.info["wait"] = wait
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes") else "BEGIN")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import lru_cache
 
 from markupsafe import Markup
 
 from retinue.action.stake import RENEWAL_DAYS
-from retinue.desk.book import BookRow
+from retinue.desk.book import BookRow, Picture
 from retinue.report.axes import WIDTH, Axis, field_of
 from retinue.report.svg import drawing, element, escaped, nothing, path
 from retinue.words import WORDS, shown
@@ -16,9 +16,10 @@ from retinue.words import WORDS, shown
 _HEIGHT = 250.0
 
 
-def stakes(rows: Sequence[BookRow], currency: str | None) -> Markup:
+@lru_cache(maxsize=64)
+def stakes(picture: Picture, currency: str | None) -> Markup:
     """Score against revenue, one mark per account: its shape is the band, full if it renews soon."""
-    there = [row for row in rows if row.account.effective is not None and (row.account.arr or 0) > 0]
+    there = [row for row in picture.rows if row.account.effective is not None and (row.account.arr or 0) > 0]
     if not there:
         return nothing("Score and revenue", WIDTH, "No account here has both a score and revenue.")
     money = [math.log10(row.account.arr or 1) for row in there]

@@ -7,6 +7,7 @@ page is generated from here, and every table that a run writes is checked agains
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Column:
     nullable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableContract:
     """A published table.
 
@@ -62,6 +63,10 @@ class TableContract:
 
     def schema(self) -> pa.Schema:
         """The Arrow schema of the fixed columns."""
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
         import pyarrow as pa
 
         return pa.schema([pa.field(c.name, arrow_type(c.kind), c.nullable) for c in self.columns])

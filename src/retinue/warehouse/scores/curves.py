@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,7 @@ class Segment:
     points_hi: float
 
 
+@lru_cache(maxsize=4096)
 def compile_curve(curve: Points | Steps | Target) -> tuple[Segment, ...]:
     match curve:
         case Points(points=knots):
@@ -74,6 +77,20 @@ def evaluate(segments: tuple[Segment, ...], values: np.ndarray) -> np.ndarray:
     sloped = (rise != 0) & np.isfinite(width)
     part = np.divide(values - lo[at], width, out=np.zeros_like(start), where=sloped)
     return np.where(sloped, start + rise * part, start)
+
+
+def points_at(segments: tuple[Segment, ...], value: float) -> float:
+    """`evaluate` for one value, many times as quick."""
+    place = max(bisect_right(segments, value, key=_low) - 1, 0)
+    s = segments[place]
+    rise, width = s.points_hi - s.points_lo, s.hi - s.lo
+    if rise == 0 or not math.isfinite(width):
+        return s.points_lo
+    return s.points_lo + rise * ((value - s.lo) / width)
+
+
+def _low(segment: Segment) -> float:
+    return segment.lo
 
 
 def segments_table(curves: dict[int, tuple[Segment, ...]]) -> pa.Table:
