@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from docs.assistant import mcp_page
 from docs.declared import metrics_page, yaml_page
 from docs.pages import ROOT
 from docs.served import api_page, configuration_page
@@ -159,6 +160,7 @@ PAGES: tuple[tuple[str, Callable[[], str], str, str], ...] = (
         "[Published tables](tables.md): names, keys and columns, which are a contract",
     ),
     ("api", api_page, "retinue.api.app", "[HTTP API](api.md): every route, for programs"),
+    ("mcp", mcp_page, "retinue.mcp.tools", "[Tools of an assistant](mcp.md): what each is for, is asked and answers"),
     (
         "configuration",
         configuration_page,

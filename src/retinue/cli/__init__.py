@@ -16,6 +16,7 @@ from retinue.cli.backup import COMMANDS as BACKUP
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
 from retinue.cli.keys import audit, keys
+from retinue.cli.mcp import mcp
 from retinue.cli.options import STOPPED
 from retinue.cli.people import people
 from retinue.cli.plan import plan
@@ -140,6 +141,7 @@ for _command in (
     tasks,
     *WORK,
     serve,
+    mcp,
     *BACKUP,
 ):
     main.add_command(_command)

@@ -113,6 +113,20 @@ def explain(
     )
 
 
+def standing(
+    workspace: Workspace, account_id: str, *, actor: Actor = OPERATOR
+) -> tuple[date, Standing | None, tuple[str, ...]]:
+    """One account on the last date that it has, as what its score can be computed from again, the date, and
+    what must be known of that score. None where it is not made of measures. Raises NotFound as `explain`."""
+    reader = _Reader(workspace, workspace.published(), actor, account_id)
+    here = reader.at(None)
+    day, formula = here["as_of"], reader.formula(here["fingerprint"])
+    reader.read_days({day})
+    measures = reader.measures.get(day, [])
+    found = reader.standing(here, formula, measures, reader.attributes(day)) if formula and measures else None
+    return day, found, reader.notes(here)
+
+
 def _days_of(bridges: Sequence[Row]) -> set[date]:
     return {day for bridge in bridges for day in (bridge["as_of"], bridge["since"]) if day is not None}
 
