@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import text
 
 from retinue.store.database import Store
 from retinue.store.work import outbox
+from tests.deliver.forks import Forks, forks
 from tests.deliver.receivers import NOW, Request, http_receiver, message, moody
 
 #: As many are put at once. About every tenth one costs a worker its life.
@@ -26,50 +23,8 @@ MESSAGES = 60
 QUIET = 120
 
 
-@dataclass
-class Workers:
-    """Workers by their place; whoever ends is followed by another."""
-
-    program: subprocess.Popen
-    running: dict[int, int] = field(default_factory=dict)
-    started: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def start(self, place: int) -> None:
-        self.started += 1
-        self.running[place] = self.ask(f"w{self.started}")
-
-    def kill(self, place: int) -> None:
-        with self.lock:
-            self.started += 1
-            self.running[place] = self.ask(f"w{self.started} {self.running[place]} {signal.SIGKILL:d}")
-
-    def end(self, place: int, how: signal.Signals) -> None:
-        """End one and wait for that; nobody follows it."""
-        with self.lock:
-            self.ask(f"- {self.running.pop(place)} {how:d}")
-
-    def ask(self, line: str) -> int:
-        self.program.stdin.write(line + "\n")
-        self.program.stdin.flush()
-        return int(self.program.stdout.readline())
-
-
-@contextlib.contextmanager
-def workers(url: str, port: int, count: int) -> Iterator[Workers]:
-    command = [sys.executable, "-m", "tests.deliver.worker", url, str(port), str(time.time())]  # noqa: TID251
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
-        assert program.stdout.readline() == "ready\n"
-        found = Workers(program)
-        for place in range(count):
-            found.start(place)
-        try:
-            yield found
-        finally:
-            for place in list(found.running):
-                found.end(place, signal.SIGKILL)
-            program.stdin.close()
-            program.wait(30)
+def workers(url: str, port: int, count: int) -> contextlib.AbstractContextManager[Forks]:
+    return forks("tests.deliver.worker", url, str(port), str(time.time()), count=count)  # noqa: TID251
 
 
 def put(store: Store, first: int, count: int) -> list[str]:
@@ -95,7 +50,7 @@ def test_no_message_is_lost_and_each_has_one_effect(store: Store, store_url: str
     bodies: dict[str, set[bytes]] = defaultdict(set)
     taken: Counter[str] = Counter()
     doubt, left_to_kill, last = 0, kills, time.monotonic()
-    running: list[Workers] = []
+    running: list[Forks] = []
 
     def once(request: Request) -> None:
         """What a receiver does that honours the key."""
