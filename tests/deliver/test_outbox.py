@@ -13,7 +13,7 @@ from retinue.errors import Forbidden, NotFound
 from retinue.store.database import Store, open_store
 from retinue.store.people.access import OPERATOR, Actor
 from retinue.store.work import destinations as places
-from retinue.store.work import outbox
+from retinue.store.work import messages, outbox
 from retinue.store.work.outbox import Row
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -236,17 +236,50 @@ def test_the_dead_are_listed_newest_first_and_replayed_under_their_key(store: St
         outbox.replay(store, OPERATOR, "a", now=LATER)
 
 
-def test_only_admins_see_and_change_what_is_on_its_way(store: Store):
-    csm = Actor("ann", role="csm")
+def test_only_who_may_audit_sees_and_changes_what_is_on_its_way(store: Store):
+    csm = Actor("ann", role="leader")
+    assert places.states(store, Actor("ann", role="ops")) == []
     for refused in (
         lambda: outbox.dead(store, csm),
         lambda: places.states(store, csm),
         lambda: outbox.replay(store, csm, "a", now=NOW),
+        lambda: outbox.replay_all(store, csm, "slack", now=NOW),
+        lambda: messages.put(store, csm, Row("t", "slack", "test", "t", {}, NOW), now=NOW),
         lambda: places.enable(store, csm, "slack", now=NOW),
         lambda: places.disable(store, csm, "slack", "no", now=NOW),
     ):
         with pytest.raises(Forbidden):
             refused()
+
+
+def test_all_that_was_given_up_for_a_destination_is_replayed_at_once(store: Store):
+    failed_for_good(store, "a", "b")
+    assert outbox.replay_all(store, OPERATOR, "teams", now=LATER) == 0
+    assert outbox.replay_all(store, OPERATOR, "slack", now=LATER) == 2
+    assert ids(claim(store, now=LATER)) == ["a", "b"]
+    assert outbox.dead(store, OPERATOR) == []
+
+
+def test_what_was_given_up_is_listed_by_destination_a_page_at_a_time(store: Store):
+    failed_for_good(store, "a", "b", "c")
+    found: list[str] = []
+    after = None
+    while page := outbox.dead(store, OPERATOR, destination="slack", limit=2, after=after):
+        found += [one.id for one in page]
+        after = page[-1].id
+    assert found == ["a", "b", "c"]
+    assert outbox.dead(store, OPERATOR, destination="teams") == []
+    with pytest.raises(NotFound):
+        outbox.dead(store, OPERATOR, after="gone")
+
+
+def test_who_does_not_see_an_account_sees_and_replays_no_message_about_it(store: Store):
+    failed_for_good(store, "a")
+    north = Actor("nora", everything=False, territories=frozenset({"north"}), role="ops")
+    assert outbox.dead(store, north) == []
+    assert outbox.replay_all(store, north, "slack", now=LATER) == 0
+    with pytest.raises(NotFound):
+        outbox.replay(store, north, "a", now=LATER)
 
 
 def test_housekeeping_deletes_what_is_old_and_gives_up_what_waited_too_long(store: Store):

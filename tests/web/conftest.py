@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,16 @@ from tests.run.company import Company, score
 from tests.web.company import FIRST, LAST, hostile, ordinary
 from tests.web.house import House, furnish
 from tests.web.payloads import MARKUP
+from tests.web.raised import PLAYBOOK, SETTINGS, put_work
 
 
 def scored(folder: Path, company: Company) -> Path:
-    company.write(folder)
+    replace(company, settings={**company.settings, **SETTINGS}).write(folder)
+    (folder / "playbooks.yaml").write_text(PLAYBOOK, encoding="utf-8")
     score(folder, LAST, FIRST, every="week")
+    workspace = open_workspace(folder, {})
+    put_work(workspace.store, {row["id"]: row["name"] or row["id"] for row in company.accounts})
+    workspace.store.close()
     return folder
 
 

@@ -11,10 +11,12 @@ from retinue.store.people.access import OPERATOR, RIGHTS, Right
 from retinue.store.people.keys import add_key
 from retinue.store.people.people import add_person, disable_person
 from retinue.store.people.sessions import begin_session, digest
+from retinue.store.work import destinations as places
 from retinue.store.work.said import add_note
 from retinue.store.work.tasks import add_task
 from tests.web.company import NOW, PEOPLE, mark, numbers_seen
 from tests.web.house import House
+from tests.web.raised import put_alert, put_dead, put_enrolment, put_mute
 
 #: Everybody, and those who are not signed in: nobody, and somebody whose account is disabled.
 EVERYBODY: tuple[str | None, ...] = (None, *PEOPLE)
@@ -127,6 +129,39 @@ def their_task(house: House, name: str | None) -> dict[str, Any]:
     return {"task": add_task(house.workspace.store, OPERATOR, account_of(name), "call them", now=NOW)}
 
 
+def their_alert(house: House, name: str | None) -> dict[str, Any]:
+    """An alert about an account that this person sees."""
+    return {"alert": put_alert(house.workspace.store, account_of(name))}
+
+
+def their_mute(house: House, name: str | None) -> dict[str, Any]:
+    return {"mute": put_mute(house.workspace.store, account_of(name))}
+
+
+def their_enrolment(house: House, name: str | None) -> dict[str, Any]:
+    return {"enrolment": put_enrolment(house.workspace.store, account_of(name))}
+
+
+def playbook(house: House, name: str | None) -> dict[str, Any]:
+    return {"name": "rescue"}
+
+
+def dead_message(house: House, name: str | None) -> dict[str, Any]:
+    return {"message": put_dead(house.workspace.store, account_of(name))}
+
+
+def destination(house: House, name: str | None) -> dict[str, Any]:
+    return {"destination": "crm"}
+
+
+def disabled(house: House, name: str | None) -> dict[str, Any]:
+    """A destination that nothing is sent to."""
+    store = house.workspace.store
+    if all(one.disabled_at is None for one in places.states(store, OPERATOR)):
+        places.disable(store, OPERATOR, "owners", "gone", now=NOW)
+    return {"destination": "owners"}
+
+
 def their_metric(house: House, name: str | None) -> dict[str, Any]:
     return {"account_id": account_of(name), "metric": "active_days", "source": "tickets"}
 
@@ -146,6 +181,7 @@ _NOT_ALL = {
     for name, one in PEOPLE.items()
     if name not in OUT and one.sees != "everything" and one.role != "reader"
 }
+_NOT_ALL_ACTING = tuple(_NOT_ALL)
 #: Whoever is signed in need not sign in.
 _ALREADY = {name: 303 for name in PEOPLE if name not in OUT}
 
@@ -181,6 +217,44 @@ CASES: dict[str, Case] = {
     "GET /portfolio": Case("read", 200),
     # Reading them, and trying the score, is about all accounts.
     "POST /portfolio/losses": Case("act", 303, instead=_NOT_ALL),
+    "GET /alerts": Case("read", 200),
+    "GET /alerts/{alert:int}": Case("read", 200, their_alert, instead=_NO_ACCOUNT),
+    "GET /alerts/{alert:int}/rows": Case("read", 200, their_alert, instead=_NO_ACCOUNT),
+    "POST /alerts/{alert:int}/close": Case(
+        "act", 303, their_alert, {"result": "called them"}, instead=_NO_ACCOUNT
+    ),
+    "POST /alerts/{alert:int}/task": Case(
+        "act", 303, their_alert, {"title": "call them"}, instead=_NO_ACCOUNT
+    ),
+    "POST /alerts/{alert:int}/mute": Case(
+        "act",
+        303,
+        their_alert,
+        {"what": "both", "until": "2026-06-01", "reason": "known"},
+        instead=_NO_ACCOUNT,
+    ),
+    "GET /mutes": Case("read", 200),
+    # A rule is muted for everybody, by who sees everybody.
+    "POST /mutes": Case(
+        "act",
+        303,
+        form={"rule": "turned_red", "until": "2026-06-01", "reason": "known"},
+        instead=dict.fromkeys(_NOT_ALL_ACTING, 400),
+    ),
+    "POST /mutes/{mute:int}/withdraw": Case("act", 303, their_mute, instead=_NO_ACCOUNT),
+    "GET /playbooks": Case("read", 200),
+    "GET /playbooks/{name}": Case("read", 200, playbook),
+    "GET /playbooks/{name}/test": Case("read", 200, playbook),
+    "POST /playbooks/{name}/test": Case("act", 303, playbook, instead=_NOT_ALL),
+    "GET /enrolments/{enrolment:int}": Case("read", 200, their_enrolment, instead=_NO_ACCOUNT),
+    "POST /enrolments/{enrolment:int}/stop": Case(
+        "act", 303, their_enrolment, {"reason": "they asked us to"}, instead=_NO_ACCOUNT
+    ),
+    "GET /deliveries": Case("audit", 200),
+    "POST /deliveries/messages/{message}/replay": Case("audit", 303, dead_message),
+    "POST /deliveries/{destination}/replay": Case("audit", 303, destination),
+    "POST /deliveries/{destination}/enable": Case("audit", 303, disabled),
+    "POST /deliveries/{destination}/test": Case("audit", 303, destination),
     "GET /scorecards": Case("read", 200),
     "GET /scorecards/{name}": Case("read", 200, scorecard),
     "GET /plan": Case("audit", 200, instead={"leader": 200}),

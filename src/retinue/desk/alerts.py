@@ -14,11 +14,11 @@ from typing import Any, Literal, get_args
 from retinue.action.playbooks import Enrolment
 from retinue.desk.account import seen
 from retinue.desk.acting import Done, counts_from
-from retinue.desk.declared import Rule, rule_told
+from retinue.desk.declared import KINDS, Rule, rule_told
 from retinue.desk.rows import SourceRows, source_rows
 from retinue.desk.steady import steady
 from retinue.errors import NotFound, StoreError
-from retinue.project.alerts import ACCOUNT_KINDS, PORTFOLIO_KINDS, AlertRule
+from retinue.project.alerts import AlertRule
 from retinue.run.explain import explain
 from retinue.run.explanation import Change
 from retinue.store.people.access import Actor
@@ -38,9 +38,6 @@ Whose = Literal["mine", "team", "all"]
 State = Literal["open", "closed", "any"]
 About = Literal["accounts", "portfolio", "any"]
 Severity = Literal["high", "normal", "low"]
-#: What an alert can be about; a storm is one rule that tells of very many accounts at once.
-KINDS = (*ACCOUNT_KINDS, *PORTFOLIO_KINDS, "storm")
-
 PAGE = 50
 #: Accounts of a storm that are shown.
 SHOWN = 50
@@ -174,6 +171,11 @@ def alerts(workspace: Workspace, actor: Actor, ask: AlertAsk) -> Alerts:
 def alert(workspace: Workspace, actor: Actor, number: int, *, now: datetime) -> AlertPage:
     """One alert with its evidence and what followed. Raises NotFound."""
     return steady(workspace, lambda _: _alert(workspace, actor, number, now))
+
+
+def alert_of(workspace: Workspace, actor: Actor, number: int) -> Alert:
+    """One alert by itself. Raises NotFound."""
+    return store.alert_of(workspace.store, actor, number)
 
 
 def _alert(workspace: Workspace, actor: Actor, number: int, now: datetime) -> AlertPage:

@@ -10,6 +10,24 @@ from retinue.project.playbooks import Playbook, Step, Trigger
 from retinue.words import WORDS, number, share
 
 
+#: What the kinds of alerts are called.
+KINDS = {
+    "band": "band",
+    "drop": "fall of the score",
+    "component": "fall of a component",
+    "event": "event",
+    "renewal_within": "renewal",
+    "coverage_below": "coverage",
+    "no_touch": "silence",
+    "anomaly": "unusual usage",
+    "expansion": "expansion",
+    "feed_stopped": "feed stopped",
+    "shared_issue": "shared issue",
+    "share_rising": "share rising",
+    "storm": "many at once",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule as it is declared now: when it tells, in words, and what is to be done then.

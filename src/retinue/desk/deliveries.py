@@ -146,7 +146,7 @@ def enable(workspace: Workspace, actor: Actor, destination: str, *, now: datetim
 def test(workspace: Workspace, actor: Actor, destination: str, *, now: datetime) -> Done:
     """Put a message in the outbox that says that messages arrive: a worker delivers it as any other.
 
-    Where a destination sends to owners, it goes to the actor. One a minute at most.
+    Where a destination sends to owners, it goes to the actor, who may ask for one a minute.
     """
     state = _known(workspace, actor, destination)
     declared = workspace.project.settings.destinations.get(destination)
@@ -163,7 +163,7 @@ def test(workspace: Workspace, actor: Actor, destination: str, *, now: datetime)
             f"{destination} sends to owners, and {actor.name} has no e-mail address here",
             hint="ask for it as a person who was let in",
         )
-    identity = key("test", destination, f"{now:%Y-%m-%dT%H:%M%z}")
+    identity = key("test", destination, actor.name, f"{now:%Y-%m-%dT%H:%M%z}")
     told = payload(
         identity,
         "test",

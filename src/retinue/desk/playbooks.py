@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, get_args
 
-from retinue.action.playbooks import Enrolment, Status
+from retinue.action.playbooks import Enrolment, Status, StepStatus
 from retinue.desk import background
 from retinue.desk.account import seen
 from retinue.desk.acting import Done, counts_from
@@ -78,6 +78,36 @@ class Enrolled:
     done: int
     steps: int
     now: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepStanding:
+    """A step of one account: `what` it is (None: not declared any more), and what it has come to."""
+
+    step: str
+    what: str | None
+    status: StepStatus
+    on: date | None
+    task: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentShown:
+    """One account in a playbook, step by step. `label` is that of the playbook; `name` and `owner` None
+    where the account is gone."""
+
+    enrolment: Enrolment
+    label: str
+    name: str | None
+    owner: str | None
+    steps: tuple[StepStanding, ...]
+
+    @property
+    def account_id(self) -> str:
+        return self.enrolment.account_id
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +223,24 @@ def enrolled(
             Enrolled(one, row.name if row else None, row.owner if row else None, over, len(one.steps), going)
         )
     return EnrolmentPage(tuple(told), found[-1].id if more else None)
+
+
+def enrolment(workspace: Workspace, actor: Actor, number: int) -> EnrolmentShown:
+    """One account in a playbook. Raises NotFound."""
+    one = plays.enrolment_of(workspace.store, actor, number)
+    book = next((each for each in workspace.project.playbooks if each.playbook == one.playbook), None)
+    words = {step.step: step.what for step in steps_told(book)} if book else {}
+    rows = standing(workspace.store, actor, [one.account_id])
+    return EnrolmentShown(
+        one,
+        (book.label if book else None) or one.playbook.replace("_", " "),
+        rows[0].name if rows else None,
+        rows[0].owner if rows else None,
+        tuple(
+            StepStanding(name, words.get(name), state.status, state.on, state.task)
+            for name, state in one.steps.items()
+        ),
+    )
 
 
 def _summary(actor: Actor, name: str, book: Playbook | None, counts: Mapping[Status, int]) -> Summary:

@@ -19,11 +19,14 @@ from retinue.web import guard
 from retinue.web.pages import (
     account,
     acting,
+    alerts,
     audit,
     book,
+    deliveries,
     leadership,
     me,
     people,
+    playbooks,
     portfolio,
     scorecards,
     signin,
@@ -42,6 +45,9 @@ DOORS: tuple[Door, ...] = (
     *people.DOORS,
     *audit.DOORS,
     *tasks.DOORS,
+    *alerts.DOORS,
+    *playbooks.DOORS,
+    *deliveries.DOORS,
     *portfolio.DOORS,
     *scorecards.DOORS,
     *trust.DOORS,
@@ -62,7 +68,7 @@ def application(site: Site, record: Record | None = None) -> Starlette:
     def seen(visit: Visit, door: Door) -> None:
         if record is not None:
             kind: Literal["view", "act"] = "act" if visit.request.method == "POST" else "view"
-            record(visit.actor, kind, door.path, visit.path.get("account_id"), visit.now)
+            record(visit.actor, kind, door.path, visit.about, visit.now)
 
     def lost(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -20,7 +20,9 @@ from retinue.workspace import Workspace
 MENU: tuple[tuple[str, str, Right], ...] = (
     ("/", "Book", "read"),
     ("/portfolio", "Portfolio", "read"),
+    ("/alerts", "Alerts", "read"),
     ("/tasks", "Tasks", "read"),
+    ("/playbooks", "Playbooks", "read"),
     ("/scorecards", "Scorecards", "read"),
     ("/trust", "Trust", "read"),
     ("/leadership", "Leadership", "read"),
@@ -28,6 +30,7 @@ MENU: tuple[tuple[str, str, Right], ...] = (
 OWN_MENU: tuple[tuple[str, str, Right], ...] = (
     ("/people", "People", "manage"),
     ("/audit", "Audit log", "audit"),
+    ("/deliveries", "Deliveries", "audit"),
 )
 
 
@@ -90,6 +93,12 @@ class Visit:
         return self.request.path_params
 
     @property
+    def about(self) -> str | None:
+        """The account that it is about: that of the address, or what the page took it to be."""
+        found: str | None = self.path.get("account_id") or getattr(self.request.state, "account_id", None)
+        return found
+
+    @property
     def token(self) -> str:
         """For the forms of this page; see `web.guard`."""
         from retinue.web.guard import form_token
@@ -99,8 +108,8 @@ class Visit:
     def at(self, path: str) -> bool:
         """Whether this page is that one, or below it."""
         here = self.request.url.path
-        below = "/accounts" if path == "/" else path
-        return here == path or here.startswith(below + "/")
+        roots = {"/": ("/accounts",), "/alerts": ("/alerts", "/mutes")}.get(path, (path,))
+        return here == path or any(here == root or here.startswith(root + "/") for root in roots)
 
     def page(self, template: str, *, status: int = 200, **told: Any) -> HTMLResponse:
         """The page of that template; it sees `visit` and what it is told."""
