@@ -47,6 +47,7 @@ def drawn(accounts: int, days: int, seed: int, every: int) -> Quarter:
 
 def _accounts(rng: np.random.Generator, count: int, first: date, days: int) -> list[Account]:
     owners = [f"owner{n}@acme.example" for n in range(max(count // 40, 3))]
+    owners += ["sam@acme.example", "sue@acme.example"]
     found = []
     for n in range(count):
         new = rng.random() < 0.06
@@ -91,7 +92,10 @@ def _grid(rng: np.random.Generator, people: list[Account], dates: list[date], ev
     turn = size[0] // 2
     formula = np.ones(size, np.int64)
     formula[turn:, [one.segment != "small" for one in people]] = 2
-    computed = np.clip(np.where(formula == 2, computed - 14, computed), 0, 100)
+    before = computed.round(2)
+    computed = np.clip(np.where(formula == 2, computed - 14, computed), 0, 100).round(2)
+    other = np.zeros(size)
+    other[turn] = computed[turn] - before[turn]
     coverage = np.ones(size)
     for n in np.flatnonzero(rng.random(size[1]) < 0.08):
         place = int(rng.integers(0, size[0]))
@@ -107,9 +111,10 @@ def _grid(rng: np.random.Generator, people: list[Account], dates: list[date], ev
     for n in np.flatnonzero(rng.random(size[1]) < 0.05):
         falling[int(rng.integers(2, size[0])) :, n] = True
     return {
-        "computed": computed.round(2),
+        "computed": computed,
         "band": _bands(computed),
         "formula": formula,
+        "moved": other.round(2),
         "coverage": coverage,
         "adoption": adoption.round(2),
         "seats": np.clip(

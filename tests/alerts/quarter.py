@@ -34,6 +34,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 FIRST = date(2026, 2, 2)
 SEGMENTS = ("small", "mid", "enterprise")
 TERRITORIES = ("north", "south", "west")
+TABLES_OF_DATES = ("snapshots", "components", "accounts", "anomalies", "portfolio_usage", "bridges")
 BANDS = ("at_risk", "watch", "healthy")
 #: Leaders of territories, and a team that tasks are given to in turn.
 PEOPLE = (
@@ -202,7 +203,7 @@ class Quarter:
         days = [self.dates[place] for place in places]
         for month in sorted({f"{day:%Y-%m}" for day in days}):
             mine = [place for place in places if f"{self.dates[place]:%Y-%m}" == month]
-            for table in ("snapshots", "components", "accounts", "anomalies", "portfolio_usage"):
+            for table in TABLES_OF_DATES:
                 rows = [getattr(self, f"_{table}")(place, run) for place in mine]
                 writer.write(table, pa.concat_tables(rows), month)
         manifest = writer.finish(
@@ -266,6 +267,29 @@ class Quarter:
             weight=1.0,
             contribution=np.where(missing, np.nan, points),
         )
+
+    def bridged(self, place: int, run: int) -> dict[str, float]:
+        """By how many points another formula moved each account on this date."""
+        if not place or (self.value("formula", place, run) == self.value("formula", place - 1, run)).all():
+            return {}
+        moved, score = self.value("moved", place, run), self.value("computed", place, run)
+        there = self.there[place] & ~np.isnan(score) & (self.value("formula", place, run) == 2)
+        return {self.accounts[n].id: float(moved[n]) for n in np.flatnonzero(there)}
+
+    def _bridges(self, place: int, run: int) -> pa.Table:
+        moved = self.bridged(place, run)
+        score = dict(
+            zip((one.id for one in self.accounts), self.value("computed", place, run).tolist(), strict=True)
+        )
+        told = {
+            "account_id": list(moved),
+            "as_of": [self.dates[place]] * len(moved),
+            "old_fingerprint": ["formula-1"] * len(moved),
+            "old_computed": [score[account] - points for account, points in moved.items()],
+            "new_computed": [score[account] for account in moved],
+        }
+        schema = TABLES["bridges"].schema()
+        return pa.table({f.name: pa.array(told.get(f.name, [None] * len(moved)), f.type) for f in schema})
 
     def _accounts(self, place: int, run: int) -> pa.Table:
         people, day = self.accounts, self.dates[place]

@@ -22,6 +22,8 @@ from retinue.project.alerts import Alerting, AlertRule
 MONTH = 28
 #: Fewest accounts that make a storm.
 FEW = 10
+#: A storm is over when it still holds for no more than this share of the accounts that it told of.
+STORM_ENDS = 0.1
 #: Points are compared with this tolerance: they were rounded on their way here.
 TIE = 1e-9
 _SEVERITY = {"high": 0, "normal": 1, "low": 2}
@@ -30,7 +32,10 @@ _SEVERITY = {"high": 0, "normal": 1, "low": 2}
 @dataclass(frozen=True)
 class Memory:
     """What one rule remembers of each account: since when its condition holds (NEVER if it does not),
-    when it was last raised, and whether this episode has been dealt with."""
+    when it was last raised, and whether this episode has been dealt with.
+
+    One that was raised in this episode, and has not been dealt with, was told of in a storm only.
+    """
 
     since: Days
     raised: Days
@@ -96,22 +101,34 @@ def raised(
         muted = before.muted.get(name, np.zeros(len(now), bool))
         crowded = lately >= policy.per_account
         out = due & ~muted & ~crowded
+        places = np.flatnonzero(out)
+        storm = many(len(places), len(now), policy)
         # A mute only waits: what still holds when it ends is told then. What is too many is let go.
-        memory[name] = Memory(
-            kept.since,
-            np.where(out, now.day, kept.raised),
-            kept.told | out | (due & crowded & ~muted),
+        let_go = due & crowded & ~muted
+        memory[name] = having_told(
+            Memory(kept.since, kept.raised, kept.told | let_go), out, now.day, storm=storm
         )
         counts = {"muted": int((due & muted).sum()), "too_many": int((due & crowded & ~muted).sum())}
         withheld[name] = {reason: count for reason, count in counts.items() if count}
-        places = np.flatnonzero(out)
         if len(places):
             alerts[name] = places[np.argsort(-stake(now)[places], kind="stable")]
-        if len(places) >= max(FEW, policy.storm * len(now)):
+        if storm:
             storms.add(name)
         else:
             lately += out
     return Raised(alerts, frozenset(storms), withheld, memory)
+
+
+def many(count: int, accounts: int, policy: Alerting) -> bool:
+    """Whether so many accounts at once are one thing to tell, not as many."""
+    return count >= max(FEW, policy.storm * accounts)
+
+
+def having_told(memory: Memory, out: Flags, day: int, *, storm: bool) -> Memory:
+    """The memory once the accounts in `out` have been told of: one by one, or all at once in a storm."""
+    return Memory(
+        memory.since, np.where(out, day, memory.raised), memory.told if storm else memory.told | out
+    )
 
 
 def condition(
@@ -177,7 +194,20 @@ def remembered(
     held = true & (now.day - since >= rule.hold.days)
     # Of events everyone counts: what is due within `rest` of another event is news all the same.
     rested = np.full(len(true), True) if event else now.day - memory.raised >= rule.rest.days
-    return Memory(since, memory.raised, told), held & ~told & rested
+    in_storm = true & ~told & (memory.raised >= since)
+    due = (held & ~told & rested & ~in_storm) | _left(in_storm, memory.raised)
+    return Memory(since, memory.raised, told), due
+
+
+def _left(in_storm: Flags, raised: Days) -> Flags:
+    """Of accounts that a storm told of, for which it holds still: those whose storm is over, since only few
+    of all that it told of are left. What keeps them there is their own."""
+    out = np.zeros(len(in_storm), bool)
+    for day in np.unique(raised[in_storm]).tolist():
+        mine = in_storm & (raised == day)
+        if int(mine.sum()) <= max(FEW - 1, STORM_ENDS * int((raised == day).sum())):
+            out |= mine
+    return out
 
 
 def stake(now: Picture) -> NDArray[np.float64]:

@@ -104,7 +104,7 @@ class Alerting(Declaration):
     At most `per_account` alerts of an account in 28 days, and `per_person` messages a day: what goes
     beyond comes in one digest. From `quiet_from` to `quiet_until`, and on days that are not
     `workdays` (0 is Monday), nothing is sent but alerts of high severity. Where one rule would tell
-    of more than `storm` of all accounts at once (and of 10 at least), it tells once, of all of them.
+    of `storm` of all accounts or more at once (and of 10 at least), it tells once, of all of them.
     """
 
     to: tuple[str, ...] = ()

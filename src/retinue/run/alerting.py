@@ -17,7 +17,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retinue.action.alerts import FEW, Before, Memory, Raised, condition, raised, remembered, stake
+from retinue.action.alerts import (
+    Before,
+    Memory,
+    Raised,
+    condition,
+    having_told,
+    many,
+    raised,
+    remembered,
+    stake,
+)
 from retinue.action.matching import holds
 from retinue.action.picture import NEVER, Earlier, Happened, Picture, aligned
 from retinue.action.playbooks import Enrolment, enrolled
@@ -38,6 +48,8 @@ from retinue.workspace import Workspace
 
 #: What rules of triggers are called, so that they never meet those of alerts.
 PLAYBOOK = "playbook:"
+#: For how many days it is remembered when an account that is gone was last told of.
+KEPT = 366
 _EPOCH = date(1970, 1, 1)
 
 
@@ -166,7 +178,7 @@ class _Date:
         before = Before(arrays, self._lately(now), self._muted(now))
         found = raised(self.rules, policy, now, earlier, happened, before)
         news = self._account_alerts(found, now, earlier)
-        after = {name: _remembered(one, now) for name, one in found.memory.items()}
+        after = {name: _remembered(one, now, memory.get(name)) for name, one in found.memory.items()}
         for name, rule in self.rules.items():
             if not rule.is_portfolio:
                 continue
@@ -180,7 +192,8 @@ class _Date:
             )
             news += [portfolio_alert(name, rule, finding, self.day) for finding in due]
             after[name] = _of_subjects(told_after)
-        began, crowds = self._enrolments(found, now, earlier, happened, arrays, after)
+        began, crowds, of_triggers = self._enrolments(found, now, earlier, happened, arrays)
+        after |= {name: _remembered(one, now, memory.get(name)) for name, one in of_triggers.items()}
         news += crowds
         rows = messages(self.workspace, news, self.day, self.now)
         owners = dict(zip(now.ids.to_pylist(), _texts(now, "owner"), strict=True)) if began else {}
@@ -202,12 +215,12 @@ class _Date:
         earlier: Mapping[int, Earlier],
         happened: Happened,
         arrays: Mapping[str, Memory],
-        after: dict[str, Remembered],
-    ) -> tuple[list[Enrolment], list[NewAlert]]:
-        """Who comes into which playbook on this date, and alerts of playbooks that very many would come
-        into at once: nobody does, since nobody could work on them."""
+    ) -> tuple[list[Enrolment], list[NewAlert], dict[str, Memory]]:
+        """Who comes into which playbook on this date; alerts of playbooks that very many would come into
+        at once: nobody does, since nobody could work on them; and what triggers remember."""
         began: list[Enrolment] = []
         crowds: list[NewAlert] = []
+        after: dict[str, Memory] = {}
         books = self.workspace.project.playbooks
         policy = self.workspace.project.settings.alerting
         groups = {book.playbook: book.group for book in books}
@@ -224,12 +237,11 @@ class _Date:
                 true = condition(name, rule, now, earlier, happened)
                 known = arrays.get(name)
                 memory, due = remembered(rule, known or Memory.empty(len(now)), true, now, new=known is None)
-                after[name] = _remembered(
-                    Memory(memory.since, np.where(due, now.day, memory.raised), memory.told | due), now
-                )
                 places = np.flatnonzero(due)
+                crowded = many(len(places), len(now), policy)
+                after[name] = having_told(memory, due, now.day, storm=crowded)
                 reason = f"{book.when.kind} {getattr(book.when, book.when.kind)}"[:200]
-            if len(places) >= max(FEW, policy.storm * len(now)):
+            if many(len(places), len(now), policy):
                 finding = Finding(book.playbook, len(places), len(now), 0.0, 0.0)
                 crowd = AlertRule(feed_stopped=True, label=f"would come into the playbook {book.playbook}")
                 crowds.append(portfolio_alert(name, crowd, finding, self.day, storm=True))
@@ -238,7 +250,7 @@ class _Date:
             since = self.day - timedelta(days=book.once_per.days)
             others = [*plays.recent(self.workspace.store, ids, since), *began]
             began += enrolled(book, [(one, reason) for one in ids], others, groups, self.day)
-        return began, crowds
+        return began, crowds, after
 
     # --- what enters ---
 
@@ -297,15 +309,29 @@ def _as_arrays(memory: Remembered, now: Picture) -> Memory:
     )
 
 
-def _remembered(memory: Memory, now: Picture) -> Remembered:
-    """What is worth keeping: accounts for which something holds, or was raised."""
+def _remembered(memory: Memory, now: Picture, before: Remembered | None) -> Remembered:
+    """What is worth keeping: accounts for which something holds, or was raised.
+
+    For one that is not in this run nothing holds; when it was last told of is kept for a year, in case
+    it comes back.
+    """
     worth = np.flatnonzero((memory.since != NEVER) | (memory.raised != NEVER))
-    return Remembered(
+    told = Remembered(
         now.ids.take(pa.array(worth)).to_pylist(),
         [_date(day) for day in memory.since[worth].tolist()],
         [_date(day) for day in memory.raised[worth].tolist()],
         memory.told[worth].tolist(),
     )
+    if before is not None and before.subjects:
+        there = pc.is_in(pa.array(before.subjects, pa.string()), value_set=now.ids)
+        for place in np.flatnonzero(~there.to_numpy(zero_copy_only=False)).tolist():
+            last = before.raised[place]
+            if last is not None and now.day - day_number(last) <= KEPT:
+                told.subjects.append(before.subjects[place])
+                told.since.append(None)
+                told.raised.append(last)
+                told.told.append(False)
+    return told
 
 
 def _as_known(memory: Remembered) -> dict[str, Known]:

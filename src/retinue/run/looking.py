@@ -58,6 +58,7 @@ class Looking:
         codes = pc.fill_null(pc.index_in(band, value_set=pa.array(BANDS)), -1)
         columns["band"] = band
         columns["score"] = rows["computed"].combine_chunks()
+        columns["fingerprint"] = rows["fingerprint"].combine_chunks()
         return Picture(
             day=day_number(self.day),
             ids=ids,
@@ -99,10 +100,7 @@ class Looking:
         if self.last is None:
             return np.zeros(len(ids), bool)
         before = self.published.table("snapshots", dates=[self.last], columns=["account_id", "fingerprint"])
-        place = pc.index_in(ids, value_set=before["account_id"].combine_chunks())
-        old = before["fingerprint"].combine_chunks().take(place)
-        changed = pc.fill_null(pc.not_equal(old, fingerprints.combine_chunks()), False)
-        return changed.to_numpy(zero_copy_only=False).astype(bool)
+        return self._differs(ids, before, fingerprints.combine_chunks())
 
     def _components(self, ids: pa.Array, day: date) -> dict[str, Any]:
         asked = sorted({rule.component for rule in self.rules.values() if rule.component is not None})
@@ -117,18 +115,48 @@ class Looking:
         return found
 
     def earlier(self, now: Picture) -> dict[int, Earlier]:
-        """Scores so many days before, for each window of a rule: of the last date that is so old."""
+        """Scores so many days before, for each window of a rule: of the last date that is so old.
+
+        As today's formula would have had them: what another formula took or gave on the way is taken out
+        of scores; points of components, where the formula is another one, are not compared.
+        """
         windows = {r.within.days for r in self.rules.values() if r.kind in ("drop", "component")}
         dates = self.published.dates()
         found = {}
         for days in windows:
             then = [d for d in dates if d <= self.day - timedelta(days=days)]
             if then:
-                rows = self.published.table("snapshots", dates=[then[-1]], columns=["account_id", "computed"])
+                wanted = ["account_id", "computed", "fingerprint"]
+                rows = self.published.table("snapshots", dates=[then[-1]], columns=wanted)
                 owners = rows["account_id"].combine_chunks()
                 computed = aligned(now.ids, owners, floats_of(rows["computed"]), np.nan)
-                found[days] = Earlier(computed, self._components(now.ids, then[-1]))
+                components = self._components(now.ids, then[-1])
+                other = self._differs(now.ids, rows, now.columns["fingerprint"])
+                if other.any():
+                    computed[other] += self._moved(now.ids, then[-1])[other]
+                    for points in components.values():
+                        points[other] = np.nan
+                found[days] = Earlier(computed, components)
         return found
+
+    def _moved(self, ids: pa.Array, then: date) -> Any:
+        """By how many points other formulas moved each account since; nan where that is not known."""
+        wanted = ["account_id", "new_computed", "old_computed"]
+        rows = self.published.table("bridges", first=then + timedelta(days=1), last=self.day, columns=wanted)
+        moved = pc.subtract(rows["new_computed"], rows["old_computed"])
+        rows = pa.table({"account_id": rows["account_id"], "moved": moved})
+        summed = rows.group_by("account_id").aggregate(
+            [("moved", "sum", pc.ScalarAggregateOptions(skip_nulls=False))]
+        )
+        owners = summed["account_id"].combine_chunks()
+        return aligned(ids, owners, floats_of(summed["moved_sum"]), np.nan)
+
+    def _differs(self, ids: pa.Array, then: pa.Table, fingerprints: pa.Array) -> Any:
+        """Accounts that another formula scored then: (account_id, fingerprint)."""
+        place = pc.index_in(ids, value_set=then["account_id"].combine_chunks())
+        old = then["fingerprint"].combine_chunks().take(place)
+        changed = pc.fill_null(pc.not_equal(old, fingerprints), False)
+        return changed.to_numpy(zero_copy_only=False).astype(bool)
 
     def happened(self, now: Picture) -> tuple[Happened, dict[str, list[Finding]]]:
         events: dict[str, Any] = {}
@@ -173,11 +201,14 @@ class Looking:
         then = [d for d in self.published.dates() if d <= self.day - timedelta(days=asked.within.days)]
         if column is None or not then:
             return []
-        rows = self.published.table("snapshots", dates=[then[-1]], columns=["account_id", "published_band"])
+        wanted = ["account_id", "published_band", "fingerprint"]
+        rows = self.published.table("snapshots", dates=[then[-1]], columns=wanted)
         codes = pc.fill_null(pc.index_in(rows["published_band"], value_set=pa.array(BANDS)), -1)
         numbers = codes.to_numpy().astype(np.int8)
         was = aligned(now.ids, rows["account_id"].combine_chunks(), numbers, np.int8(-2))
         both = (was >= 0) & (now.band >= 0) & pc.is_valid(column).to_numpy(zero_copy_only=False)
+        # Bands by another formula are no others for what accounts did.
+        both &= ~self._differs(now.ids, rows, now.columns["fingerprint"])
         encoded = pc.dictionary_encode(column.filter(pa.array(both)))
         groups = [str(value) for value in encoded.dictionary.to_pylist()]
         band = BANDS.index(asked.band)
