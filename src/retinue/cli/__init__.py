@@ -12,7 +12,9 @@ import click
 
 from retinue import __version__
 from retinue.cli import author, operate, read
+from retinue.cli.alerts import alerts
 from retinue.cli.backup import COMMANDS as BACKUP
+from retinue.cli.deliveries import deliveries
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
 from retinue.cli.keys import audit, keys
@@ -20,13 +22,14 @@ from retinue.cli.mcp import mcp
 from retinue.cli.options import STOPPED
 from retinue.cli.people import people
 from retinue.cli.plan import plan
+from retinue.cli.playbooks import play
 from retinue.cli.report import report
 from retinue.cli.serve import serve
 from retinue.cli.stopping import Stop, stoppable
 from retinue.cli.tasks import tasks
 from retinue.cli.tune import tune
 from retinue.cli.validate import validate
-from retinue.cli.work import COMMANDS as WORK
+from retinue.cli.work import work
 from retinue.errors import ProjectError, RetinueError
 
 EPILOG = """\b
@@ -138,8 +141,11 @@ for _command in (
     people,
     keys,
     audit,
+    alerts,
     tasks,
-    *WORK,
+    play,
+    deliveries,
+    work,
     serve,
     mcp,
     *BACKUP,

@@ -57,6 +57,9 @@ class Summary:
     stopped: int
     held_out: int | None
 
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Playbooks:
