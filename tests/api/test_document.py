@@ -21,7 +21,7 @@ with warnings.catch_warnings():
 
 #: What starts work in the background would go on after the test.
 LEFT_OUT = ("ignored_auth", "object_level_authorization")
-BACKGROUND = r"/(plan|trial)$"
+BACKGROUND = r"/(plan|trial|rehearsal)$"
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,14 @@ class Call:
             return
         route = PREFIX + getattr(self.request.scope.get("route"), "path", "")
         kind: Literal["view", "act"] = "view" if self.request.method == "GET" else "act"
-        self.api.record(self.actor, kind, route, self.request.path_params.get("account_id"), self.now)
+        account_id = getattr(self.request.state, "account_id", None)
+        self.api.record(
+            self.actor, kind, route, self.request.path_params.get("account_id") or account_id, self.now
+        )
+
+    def about(self, account_id: str | None) -> None:
+        """Say which account it is about, where the address does not."""
+        self.request.state.account_id = account_id
 
 
 def caller(right: Right, *, tagged: bool = True) -> Any:
