@@ -236,7 +236,7 @@ def enrolment(workspace: Workspace, actor: Actor, number: int) -> EnrolmentShown
     rows = standing(workspace.store, actor, [one.account_id])
     return EnrolmentShown(
         one,
-        (book.label if book else None) or one.playbook.replace("_", " "),
+        _label(one.playbook, book),
         rows[0].name if rows else None,
         rows[0].owner if rows else None,
         tuple(
@@ -246,11 +246,15 @@ def enrolment(workspace: Workspace, actor: Actor, number: int) -> EnrolmentShown
     )
 
 
+def _label(name: str, book: Playbook | None) -> str:
+    return (book.label if book is not None else None) or name.replace("_", " ").capitalize()
+
+
 def _summary(actor: Actor, name: str, book: Playbook | None, counts: Mapping[Status, int]) -> Summary:
     knows = plays.sees_held_out(actor)
     return Summary(
         playbook=name,
-        label=(book.label if book else None) or name.replace("_", " "),
+        label=_label(name, book),
         description=book.description if book else None,
         declared=book is not None,
         trigger=trigger_words(book.when, book) if book else "",
