@@ -14,6 +14,7 @@ from retinue.store.people.keys import add_key
 from retinue.store.people.people import add_person
 from retinue.store.work.said import add_note, add_outcome, add_override, add_pulse
 from retinue.store.work.tasks import add_task
+from retinue.store.people.sessions import begin_session, sessions_of
 from tests.api.callers import EVERYBODY, Caller, Programs, problem
 from tests.web.company import LAST, NOW, PEOPLE, mark, numbers_seen
 from tests.web.house import House
@@ -74,6 +75,16 @@ def a_key(house: House, _account_id: str, _caller: Caller) -> Parts:
     return {"key": add_key(house.workspace.store, OPERATOR, name, ["read"], now=NOW, person=person)[0]}
 
 
+def signed_in(house: House, _account_id: str, _caller: Caller) -> Parts:
+    store, told = house.workspace.store, {"agent": "Firefox", "now": NOW}
+    begin_session(store, house.people["reader"], **told)
+    return {"session": sessions_of(store, OPERATOR, now=NOW, person=house.people["reader"])[0].id}
+
+
+def a_metric(house: House, account_id: str, _caller: Caller) -> Parts:
+    return {"account_id": account_id, "metric_name": next(iter(house.workspace.project.metrics))}
+
+
 def own_view(house: House, _account_id: str, caller: Caller) -> Parts:
     return {"view": house.view_of(caller.name if caller.known else "owner")}
 
@@ -117,10 +128,14 @@ CASES: dict[str, Case] = {
     "GET /audit": Case("audit"),
     "GET /people": Case("manage"),
     "GET /people/{person}": PERSON,
+    "GET /people/{person}/sessions": PERSON,
+    "DELETE /sessions/{session}": Case("manage", 204, signed_in),
     "GET /keys": Case("manage"),
     "GET /accounts/{account_id}": OF_ACCOUNT,
     "GET /accounts/{account_id}/explanation": OF_ACCOUNT,
     "GET /accounts/{account_id}/history": OF_ACCOUNT,
+    "GET /accounts/{account_id}/metrics/{metric_name}": replace(OF_ACCOUNT, parts=a_metric),
+    "GET /accounts/{account_id}/people": OF_ACCOUNT,
     "GET /accounts/{account_id}/timeline": OF_ACCOUNT,
     "POST /accounts/{account_id}/notes": replace(SAY, body={"text": "called"}),
     "POST /accounts/{account_id}/pulses": replace(SAY, body={"metric": "mood", "value": 4}),

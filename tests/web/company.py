@@ -43,6 +43,13 @@ SETTINGS: dict[str, Any] = {
             ("name", "owner", "territory", "segment", "tier", "arr", "seats", "renews_on", "plan"), "fixed"
         ),
     },
+    "people": {
+        "table": "data/people.csv",
+        "account": "id",
+        "person": "person",
+        "role": "role",
+        "columns": {"phone": "phone"},
+    },
     "facts": {
         "usage": {"table": "data/usage.csv", "account": "id", "occurred_at": "day", "user": "user"},
         "tickets": {
@@ -151,7 +158,7 @@ def company(told: list[Texts], seed: int = 7) -> Company:
     """Accounts of every band, with and without renewals, some too young or too silent for a score."""
     chance = random.Random(seed)
     accounts: list[Row] = []
-    tables: dict[str, list[Row]] = {"usage": [], "tickets": [], "surveys": []}
+    tables: dict[str, list[Row]] = {"usage": [], "tickets": [], "surveys": [], "people": []}
     for number, one in enumerate(told):
         started = LAST - chance.choice([20, 100, 400, 900]) * DAY
         silent = number % 12 == 11
@@ -171,6 +178,9 @@ def company(told: list[Texts], seed: int = 7) -> Company:
                 "ended": None,
                 "parent": one.parent,
             }
+        )
+        tables["people"].append(
+            {"id": one.id, "person": f"{one.said}, {one.subject}", "role": one.kind, "phone": one.plan}
         )
         if not silent:
             for name, rows in _facts(chance, one, number).items():

@@ -267,8 +267,7 @@ CASES: dict[str, Case] = {
     "GET /accounts/{account_id:path}/timeline": Case("read", 200, their_account, account=True),
     "GET /accounts/{account_id:path}/metrics/{metric}": Case("read", 200, their_metric, account=True),
     "GET /accounts/{account_id:path}/rows/{source}": Case("read", 200, their_metric, account=True),
-    # This company declares no people.
-    "GET /accounts/{account_id:path}/people": Case("read", 404, their_account, account=True),
+    "GET /accounts/{account_id:path}/people": Case("read", 200, their_account, account=True),
     "POST /accounts/{account_id:path}/notes": Case(
         "act", 303, their_account, {"text": "they are well"}, account=True
     ),

@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from retinue import __version__
-from retinue.api import routes_accounts, routes_acting, routes_people, routes_portfolio
+from retinue.api import routes_accounts, routes_acting, routes_details, routes_people, routes_portfolio
 from retinue.api.calls import PREFIX, Api
 from retinue.api.problems import Problem, handle
 
@@ -44,6 +44,7 @@ ROUTERS = (
     routes_portfolio.starts,
     routes_acting.reads,
     routes_acting.router,
+    routes_details.router,
     routes_accounts.router,
 )
 

@@ -24,6 +24,7 @@ from retinue.store.people.people import (
     people_list,
 )
 from retinue.store.people.saved_views import SavedView, remove_view, save_view, views_of
+from retinue.store.people.sessions import Open, revoke_session, sessions_of
 
 reads = APIRouter(responses=responses(401, 403, 404, 409, 422, 503))
 router = APIRouter(responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
@@ -31,6 +32,7 @@ Reading = Annotated[Call, caller("read", tagged=False)]
 Saving = Annotated[Call, caller("read")]
 Managing = Annotated[Call, caller("manage")]
 Auditing = Annotated[Call, caller("audit")]
+SessionId = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 KeyId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]
 PERSON: dict[int | str, dict[str, Any]] = {200: {"model": shape(Person)}}
 
@@ -60,6 +62,12 @@ class MadeKey(BaseModel):
 
     id: str
     key: str
+
+
+class SessionList(BaseModel):
+    """Where a person is signed in, the last seen first."""
+
+    items: list[shape(Open, "Session")]  # type: ignore[valid-type]
 
 
 class ViewList(BaseModel):
@@ -140,6 +148,28 @@ def enable(call: Managing, person: asked.Number) -> Any:
     """Their sessions and keys stay ended."""
     enable_person(call.workspace.store, call.actor, person, now=call.now)
     return call.answer(find_person(call.workspace.store, call.actor, person))
+
+
+@reads.get(
+    "/people/{person}/sessions",
+    response_model=SessionList,
+    tags=["people"],
+    summary="Where they are signed in",
+)
+def sessions(call: Annotated[Call, caller("manage", tagged=False)], person: asked.Number) -> Any:
+    """Sessions of browsers that are not over. Passwords are not changed by programs."""
+    find_person(call.workspace.store, call.actor, person)
+    found = sessions_of(call.workspace.store, call.actor, now=call.now, person=person)
+    return call.answer({"items": found})
+
+
+@router.delete(
+    "/sessions/{session}", status_code=204, response_model=None, tags=["people"], summary="Sign them out"
+)
+def end_session(call: Managing, session: SessionId) -> Any:
+    """At once, in that browser."""
+    revoke_session(call.workspace.store, call.actor, session, now=call.now)
+    return call.answer(None, 204)
 
 
 @reads.get("/keys", response_model=KeyList, tags=["keys"], summary="Keys")
