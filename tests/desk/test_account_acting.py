@@ -38,6 +38,9 @@ SAID: dict[str, Any] = {
         w, a, i, "renewed", TODAY, now=NOW, reason="they open an office"
     ),
     "task": lambda w, a, i: acting.add_task(w, a, i, "they open an office", now=NOW),
+    "intervention": lambda w, a, i: acting.add_intervention(
+        w, a, i, "training", now=NOW, reason="they open an office"
+    ),
 }
 
 
@@ -63,7 +66,7 @@ def test_nothing_can_be_said_by_readers_or_of_accounts_out_of_sight(
     assert not [event for event in events(own_studied, LEADER, named(1)) if event.kind == what]
 
 
-@pytest.mark.parametrize("what", ["note", "pulse", "override", "outcome"])
+@pytest.mark.parametrize("what", ["note", "pulse", "override", "outcome", "intervention"])
 def test_what_is_withdrawn_stays_on_record_without_its_force(own_studied: Workspace, what: str) -> None:
     done = SAID[what](own_studied, ANN, named())
     told = acting.withdraw(own_studied, LEADER, what, done.id, now=NOW + DAY)
@@ -164,7 +167,7 @@ def test_a_task_is_listed_until_it_is_done_and_told_with_its_result(own_studied:
     acting.close_task(own_studied, ANN, number, now=NOW, result="called", said="all is well")
     assert listed(ANN) == [] and listed(ANN, status="done") == [number]
     told = [event for event in events(own_studied, ANN, named()) if event.kind == "task"]
-    assert {event.title.split()[1] for event in told} == {"done", "for"}
+    assert {event.title.split()[1] for event in told} == {"for", "given", "done"}
     assert any("all is well" in (event.text or "") for event in told)
     for call in (acting.close_task, acting.give_task):
         more = {"owner": "x"} if call is acting.give_task else {}

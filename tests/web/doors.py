@@ -12,6 +12,7 @@ from retinue.store.people.keys import add_key
 from retinue.store.people.people import add_person, disable_person
 from retinue.store.people.sessions import begin_session, digest
 from retinue.store.work import destinations as places
+from retinue.store.work.interventions import add_intervention
 from retinue.store.work.said import add_note
 from retinue.store.work.tasks import add_task
 from tests.web.company import NOW, PEOPLE, mark, numbers_seen
@@ -126,7 +127,8 @@ def _note(house: House, account: str) -> int:
 
 def their_task(house: House, name: str | None) -> dict[str, Any]:
     """A task for an account that this person sees."""
-    return {"task": add_task(house.workspace.store, OPERATOR, account_of(name), "call them", now=NOW)}
+    told = {"now": NOW, "checklist": ["ask what changed"]}
+    return {"task": add_task(house.workspace.store, OPERATOR, account_of(name), "call them", **told)}
 
 
 def their_alert(house: House, name: str | None) -> dict[str, Any]:
@@ -160,6 +162,12 @@ def disabled(house: House, name: str | None) -> dict[str, Any]:
     if all(one.disabled_at is None for one in places.states(store, OPERATOR)):
         places.disable(store, OPERATOR, "owners", "gone", now=NOW)
     return {"destination": "owners"}
+
+
+def their_intervention(house: House, name: str | None) -> dict[str, Any]:
+    account, told = account_of(name), {"started_on": NOW.date(), "now": NOW, "today": NOW.date()}
+    number = add_intervention(house.workspace.store, OPERATOR, account, "training", **told)
+    return {"account_id": account, "number": number}
 
 
 def their_metric(house: House, name: str | None) -> dict[str, Any]:
@@ -294,7 +302,21 @@ CASES: dict[str, Case] = {
     "POST /accounts/{account_id:path}/withdraw/{what}/{number:int}": Case(
         "act", 303, _said(_note, "note"), account=True
     ),
+    "POST /accounts/{account_id:path}/interventions": Case(
+        "act", 303, their_account, {"kind": "training", "started_on": "2026-02-01"}, account=True
+    ),
+    "POST /accounts/{account_id:path}/interventions/{number:int}/end": Case(
+        "act", 303, their_intervention, account=True
+    ),
     "GET /tasks": Case("read", 200),
+    "GET /tasks/responses": Case("read", 200),
+    "GET /tasks/{task:int}": Case("read", 200, their_task, instead=_NO_ACCOUNT),
+    # Of several at once it is told, of each, why not: on the list.
+    "POST /tasks/bulk": Case("act", 200, form={"how": "done", "task-999999": "yes"}),
+    "POST /tasks/{task:int}/snooze": Case(
+        "act", 303, their_task, {"until": "2026-06-01"}, instead=_NO_ACCOUNT
+    ),
+    "POST /tasks/{task:int}/tick": Case("act", 303, their_task, {"done": "1"}, instead=_NO_ACCOUNT),
     "POST /tasks/{task:int}/close": Case("act", 303, their_task, {"how": "done"}, instead=_NO_ACCOUNT),
     "POST /tasks/{task:int}/give": Case("act", 303, their_task, {"owner": "Nora Nix"}, instead=_NO_ACCOUNT),
 }

@@ -36,6 +36,10 @@ FORMS: Mapping[str, tuple[dict[str, str], tuple[str, ...]]] = {
         {"kind": "renewed", "occurred_on": "2026-02-01", "amount": "10", "reason": "glad"},
         ("reason",),
     ),
+    "interventions": (
+        {"kind": "training", "started_on": "2026-02-01", "owner": "ann", "reason": "they asked"},
+        ("reason", "owner"),
+    ),
 }
 TABLES = {
     "notes": "notes",
@@ -43,6 +47,7 @@ TABLES = {
     "pulses": "pulses",
     "overrides": "overrides",
     "outcomes": "outcomes",
+    "interventions": "interventions",
 }
 
 

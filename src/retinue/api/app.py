@@ -9,7 +9,17 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from retinue import __version__
-from retinue.api import routes_accounts, routes_acting, routes_details, routes_people, routes_portfolio
+from retinue.api import (
+    routes_accounts,
+    routes_acting,
+    routes_alerts,
+    routes_deliveries,
+    routes_details,
+    routes_people,
+    routes_playbooks,
+    routes_portfolio,
+    routes_tasks,
+)
 from retinue.api.calls import PREFIX, Api
 from retinue.api.problems import Problem, handle
 
@@ -32,6 +42,13 @@ _TAGS = [
     {"name": "accounts", "description": "Scores, and why they are what they are."},
     {"name": "portfolio", "description": "Groups of accounts, scorecards, and trust in the score."},
     {"name": "acting", "description": "What people say and do about accounts; all of it audited."},
+    {
+        "name": "tasks",
+        "description": "What is to be done for accounts, and what was done; all of it audited.",
+    },
+    {"name": "alerts", "description": "What was raised, on what evidence, and what nobody wants to hear."},
+    {"name": "playbooks", "description": "What is done for accounts, step by step, and what it is worth."},
+    {"name": "deliveries", "description": "How messages leave; for whoever may audit."},
     {"name": "views", "description": "Filters and orders of the book, under a name."},
     {"name": "people", "description": "Who may come in, and who did what."},
     {"name": "keys", "description": "Keys of programs."},
@@ -42,6 +59,14 @@ ROUTERS = (
     routes_people.router,
     routes_portfolio.router,
     routes_portfolio.starts,
+    routes_tasks.reads,
+    routes_tasks.router,
+    routes_alerts.reads,
+    routes_alerts.router,
+    routes_playbooks.reads,
+    routes_playbooks.router,
+    routes_deliveries.reads,
+    routes_deliveries.router,
     routes_acting.reads,
     routes_acting.router,
     routes_details.router,

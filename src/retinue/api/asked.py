@@ -35,7 +35,7 @@ def _day(value: Any) -> Any:
     raise ValueError("write a date such as 2026-03-31")
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     # In JSON 845.0 is a whole number as well as 845.
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -141,15 +141,6 @@ class TimelinePage(Asked):
     limit: int = Field(30, ge=1, le=500)
 
 
-class TaskPage(Asked):
-    account_id: Text | None = Field(None, max_length=500)
-    owner: list[Text] = Field([], description="theirs only; by default everybody's")
-    status: Literal["open", "done", "dropped"] | None = "open"
-    due_before: Day | None = None
-    limit: int = Field(50, ge=1, le=500)
-    after: int | None = Field(None, ge=1, le=MOST, description="`after` of the page before")
-
-
 class Groups(Asked):
     """Dates are published ones, or the last before them."""
 
@@ -224,25 +215,8 @@ class NewOutcome(Asked):
     reason: MaybeLong = None
 
 
-class NewTask(Asked):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"title": "Call the new sponsor", "due_on": "2026-07-15"}]},
-    )
-    title: Name
-    owner: Name | None = None
-    due_on: Day | None = None
-    detail: MaybeLong = None
-
-
 class Owner(Asked):
     owner: Name
-
-
-class Closing(Asked):
-    done: Annotated[bool, Field(strict=True)] = Field(True, description="false: dropped")
-    result: MaybeLong = Field(None, description="what was done")
-    said: MaybeLong = Field(None, description="what the customer said to it")
 
 
 class NewView(Asked):
@@ -288,6 +262,6 @@ class NewKey(Asked):
     name: Name
     scopes: Annotated[list[Literal["read", "act", "admin"]], Field(min_length=1, max_length=3)]
     expires_on: Day | None = None
-    person: Annotated[StrictInt, BeforeValidator(_whole), Field(ge=1, le=MOST)] | None = Field(
+    person: Annotated[StrictInt, BeforeValidator(whole), Field(ge=1, le=MOST)] | None = Field(
         None, description="whose; by default that of the key that asks"
     )

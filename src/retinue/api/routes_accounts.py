@@ -15,6 +15,7 @@ from retinue.api.calls import Call, caller
 from retinue.api.problems import responses
 from retinue.api.shapes import shape
 from retinue.desk.account import AccountPage, account, history
+from retinue.desk.acting import today
 from retinue.desk.book import Ask, Book, BookRow, book, row_dict
 from retinue.desk.past import Snapshot
 from retinue.desk.timeline import Timeline, timeline
@@ -146,7 +147,10 @@ def happened(
 
 _PAGE: dict[str, Any] = {
     name: (shape(AccountPage).model_fields[name].annotation, ...)
-    for name in ("account", "peers", "parent", "children", "tasks", "in_force", "link", "renews_in", "latest")
+    for name in (
+        *("account", "peers", "parent", "children", "tasks", "snoozed", "interventions", "in_force"),
+        *("link", "renews_in", "latest"),
+    )
 }
 OneAccount = create_model(
     "OneAccount",
@@ -162,7 +166,8 @@ OneAccount = create_model(
 # Last: it takes whatever stands below /accounts/.
 @router.get("/accounts/{account_id:path}", response_model=OneAccount, summary="One account")
 def one_account(call: Reading, account_id: asked.AccountId, query: Annotated[asked.AsOf, Query()]) -> Any:
-    """The account, its peers, parent and children, open tasks, and the pulses and overrides in force."""
+    """The account, its peers, parent and children, open tasks, what was done for it, and the pulses and
+    overrides in force."""
     found = _page(call, account_id, query)
     told = {name: getattr(found, name) for name in _PAGE}
     if found.account is not None:
@@ -203,7 +208,7 @@ def _book(
         after=after,
         limit=limit,
     )
-    return book(call.workspace, call.actor, ask)
+    return book(call.workspace, call.actor, ask, today=today(call.workspace, call.now))
 
 
 def _row(row: BookRow) -> dict[str, Any]:

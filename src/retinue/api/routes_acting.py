@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from retinue.api import asked
@@ -14,7 +14,6 @@ from retinue.api.problems import responses
 from retinue.api.shapes import shape
 from retinue.desk import acting
 from retinue.desk.acting import Done
-from retinue.store.work.tasks import Task, tasks_of
 
 router = APIRouter(tags=["acting"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
 reads = APIRouter(tags=["acting"], responses=responses(401, 403, 404, 409, 422, 503))
@@ -25,13 +24,6 @@ Reading = Annotated[Call, caller("read")]
 Endpoint = Callable[[Callable[..., Any]], Callable[..., Any]]
 _DONE: dict[int | str, dict[str, Any]] = {201: {"model": shape(Done)}}
 _OK: dict[int | str, dict[str, Any]] = {200: {"model": shape(Done)}}
-
-
-class TaskList(BaseModel):
-    """Tasks, the earliest due first. `after` starts the next page; null: there are no more."""
-
-    items: list[shape(Task)]  # type: ignore[valid-type]
-    after: int | None
 
 
 class PulseList(BaseModel):
@@ -50,24 +42,6 @@ def _do(path: str, summary: str) -> Endpoint:
 def pulses(call: Reading) -> Any:
     """Each pulse that the project declares."""
     return call.answer({"items": acting.pulses(call.workspace)})
-
-
-@reads.get("/tasks", response_model=TaskList, summary="What is to be done")
-def tasks(call: Reading, query: Annotated[asked.TaskPage, Query()]) -> Any:
-    """Tasks for accounts that the key's person may see."""
-    found = tasks_of(
-        call.workspace.store,
-        call.actor,
-        account_id=query.account_id,
-        owners=frozenset(query.owner) if query.owner else None,
-        status=query.status,
-        due_before=query.due_before,
-        limit=query.limit + 1,
-        after=query.after,
-    )
-    more = len(found) > query.limit
-    found = found[: query.limit]
-    return call.answer({"items": found, "after": found[-1].id if more else None})
 
 
 @_say("/accounts/{account_id:path}/notes", "Write a note")
@@ -126,43 +100,12 @@ def add_outcome(call: Acting, account_id: asked.AccountId, body: asked.NewOutcom
     return call.answer(done, 201)
 
 
-@_say("/accounts/{account_id:path}/tasks", "Add a task")
-def add_task(call: Acting, account_id: asked.AccountId, body: asked.NewTask) -> Any:
-    """Something to do for the account, by default for whoever asks."""
-    done = acting.add_task(
-        call.workspace,
-        call.actor,
-        account_id,
-        body.title,
-        now=call.now,
-        owner=body.owner,
-        due_on=body.due_on,
-        detail=body.detail,
-    )
-    return call.answer(done, 201)
-
-
 @router.put(
     "/accounts/{account_id:path}/owner", response_model=None, responses=_OK, summary="Assign an owner"
 )
 def assign(call: Assigning, account_id: asked.AccountId, body: asked.Owner) -> Any:
     """At once and in later runs, until the source of accounts names another owner than it does today."""
     return call.answer(acting.assign(call.workspace, call.actor, account_id, body.owner, now=call.now))
-
-
-@_do("/tasks/{task}/close", "Close a task")
-def close_task(call: Acting, task: asked.Number, body: asked.Closing) -> Any:
-    """Done, with what was done and what the customer said to it; or dropped."""
-    done = acting.close_task(
-        call.workspace, call.actor, task, now=call.now, done=body.done, result=body.result, said=body.said
-    )
-    return call.answer(done)
-
-
-@router.put("/tasks/{task}/owner", response_model=None, responses=_OK, summary="Give a task to somebody")
-def give_task(call: Acting, task: asked.Number, body: asked.Owner) -> Any:
-    """Make somebody else the owner of an open task."""
-    return call.answer(acting.give_task(call.workspace, call.actor, task, body.owner, now=call.now))
 
 
 @_do("/notes/{number}/withdraw", "Withdraw a note")

@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 import pyarrow.compute as pc
 
-from retinue.desk.acting import pulses
+from retinue.desk.acting import pulses, today
 from retinue.desk.day import PublishedDay
 from retinue.desk.past import Snapshot, edges_of, past
 from retinue.desk.peers import Peers, peers
 from retinue.desk.steady import steady
+from retinue.desk.tasks import TaskCard, cards
 from retinue.desk.timeline import Event, Timeline, page
 from retinue.desk.timeline import events as all_events
 from retinue.errors import NotFound
@@ -27,8 +28,9 @@ from retinue.run.layers import known_day
 from retinue.store.people.access import Actor
 from retinue.store.published.current import CurrentRow, RunInfo
 from retinue.store.published.current import account as current_account
+from retinue.store.work.interventions import Intervention, interventions_of
 from retinue.store.work.record import Entry, record, standing
-from retinue.store.work.tasks import Task, tasks_of
+from retinue.store.work.tasks import task_counts, tasks_of
 from retinue.workspace import Workspace
 
 #: Children that are shown, those that need attention most, and those that are looked at for it.
@@ -56,7 +58,7 @@ class AccountPage:
 
     `dates` are those on which it was published, `edges` the lower edges of bands by fingerprint.
     `asked` is the date that was asked for where another one is shown, `trouble` what kept the
-    change that was asked for from being explained.
+    change that was asked for from being explained. `tasks` are the open ones, without the `snoozed`.
     """
 
     run: RunInfo
@@ -67,7 +69,9 @@ class AccountPage:
     peers: Peers | None
     parent: CurrentRow | None
     children: tuple[CurrentRow, ...]
-    tasks: tuple[Task, ...]
+    tasks: tuple[TaskCard, ...]
+    snoozed: int
+    interventions: tuple[Intervention, ...]
     in_force: tuple[InForce, ...]
     timeline: Timeline
     events: tuple[Event, ...]
@@ -104,6 +108,8 @@ class AccountPage:
             "parent": relative(self.parent) if self.parent is not None else None,
             "children": [relative(child) for child in self.children],
             "tasks": [task.to_dict() for task in self.tasks],
+            "snoozed": self.snoozed,
+            "interventions": [one.to_dict() for one in self.interventions],
             "in_force": [dataclasses.asdict(one) for one in self.in_force],
             "timeline": self.timeline.to_dict(),
             "link": self.link,
@@ -194,6 +200,7 @@ def _account(
     children.sort(key=lambda child: -(child.attention or 0.0))
     tenure, segment = attributes.get("tenure_days"), attributes.get("segment")
     scored = explanation.score is not None
+    calendar = today(workspace, now)
     return AccountPage(
         run=run,
         account=row,
@@ -205,7 +212,11 @@ def _account(
         else None,
         parent=relatives.get(str(parent)),
         children=tuple(children[:CHILDREN]),
-        tasks=tuple(tasks_of(workspace.store, actor, account_id=account_id)),
+        tasks=cards(
+            workspace, actor, tasks_of(workspace.store, actor, account_id=account_id, today=calendar)
+        ),
+        snoozed=task_counts(workspace.store, actor, calendar, account_id=account_id)["snoozed"],
+        interventions=tuple(interventions_of(workspace.store, actor, account_id)),
         in_force=_in_force(workspace, said, now),
         timeline=page(happened),
         events=tuple(happened),

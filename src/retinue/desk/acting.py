@@ -19,7 +19,7 @@ from retinue.errors import NotFound, StoreError
 from retinue.project.metrics import Pulse
 from retinue.run.layers import known_day
 from retinue.store.people.access import Actor
-from retinue.store.work import assignments, interventions, said, task_changes
+from retinue.store.work import assignments, balancing, interventions, said, task_changes
 from retinue.store.work import tasks as work
 from retinue.store.work.said import OutcomeKind, OverrideKind
 from retinue.store.work.task_changes import Changed
@@ -227,8 +227,9 @@ def close_task(
     said: str | None = None,
 ) -> Done:
     """Say that a task is done, with what was done and what the customer said to it, or dropped."""
-    task_changes.close_task(workspace.store, actor, task, now=now, done=done, result=result, said=said)
-    return Done("done" if done else "dropped", task)
+    store = workspace.store
+    account_id = task_changes.close_task(store, actor, task, now=now, done=done, result=result, said=said)
+    return Done("done" if done else "dropped", task, account_id)
 
 
 def give_task(
@@ -243,23 +244,28 @@ def give_task(
 ) -> Done:
     """Make somebody else the owner of an open task: `owner`, or one `among` a team or names by `balance`."""
     store = workspace.store
-    task_changes.give_task(store, actor, task, owner, now=now, among=among, balance=balance)
-    return Done("given", task)
+    account_id = task_changes.give_task(store, actor, task, owner, now=now, among=among, balance=balance)
+    return Done("given", task, account_id)
 
 
 def snooze_task(workspace: Workspace, actor: Actor, task: int, until: date | None, *, now: datetime) -> Done:
     """Keep an open task out of sight until a day, on which it is back; None: back at once."""
     day = today(workspace, now)
-    task_changes.snooze_task(workspace.store, actor, task, until, now=now, today=day)
-    return Done("snoozed" if until is not None else "back", task)
+    account_id = task_changes.snooze_task(workspace.store, actor, task, until, now=now, today=day)
+    return Done("snoozed" if until is not None else "back", task, account_id)
 
 
 def tick_task(
     workspace: Workspace, actor: Actor, task: int, item: int, *, now: datetime, done: bool = True
 ) -> Done:
     """Say of an item of a task's checklist, counted from 1, that it is done, or that it is not."""
-    task_changes.tick_task(workspace.store, actor, task, item, now=now, done=done)
-    return Done("ticked" if done else "unticked", task)
+    account_id = task_changes.tick_task(workspace.store, actor, task, item, now=now, done=done)
+    return Done("ticked" if done else "unticked", task, account_id)
+
+
+def teams(workspace: Workspace) -> tuple[str, ...]:
+    """The teams among whom tasks can be shared out."""
+    return tuple(balancing.teams(workspace.store))
 
 
 def close_tasks(

@@ -171,25 +171,35 @@ def row_dict(row: BookRow) -> dict[str, Any]:
     return {**told, "open_tasks": row.tasks, "renews_in": row.renews_in, "falls_fast": row.falls_fast}
 
 
-def book(workspace: Workspace, actor: Actor, ask: Ask) -> Book:
-    """Raises NotFound before the first run, or where `after` is no account any more."""
-    return steady(workspace, lambda run: _book(workspace, actor, ask, run))
+def book(workspace: Workspace, actor: Actor, ask: Ask, *, today: date | None = None) -> Book:
+    """Raises NotFound before the first run, or where `after` is no account any more.
+
+    Tasks that are snoozed on `today` are not counted.
+    """
+    return steady(workspace, lambda run: _book(workspace, actor, ask, run, today))
 
 
-def export(workspace: Workspace, actor: Actor, ask: Ask, write: Callable[[Iterator[BookRow]], T]) -> T:
+def export(
+    workspace: Workspace,
+    actor: Actor,
+    ask: Ask,
+    write: Callable[[Iterator[BookRow]], T],
+    *,
+    today: date | None = None,
+) -> T:
     """What `write` makes of all accounts that match, all of them of one run.
 
     It is called again from the first account on if another run is published meanwhile.
     """
-    return steady(workspace, lambda run: write(_every(workspace, actor, ask, _day(run))))
+    return steady(workspace, lambda run: write(_every(workspace, actor, ask, _day(run), today)))
 
 
-def _every(workspace: Workspace, actor: Actor, ask: Ask, day: date) -> Iterator[BookRow]:
+def _every(workspace: Workspace, actor: Actor, ask: Ask, day: date, today: date | None) -> Iterator[BookRow]:
     """Read a page at a time."""
     after = None
     while True:
         page = dataclasses.replace(ask, after=after, limit=500)
-        rows = _rows(workspace, actor, _listed(workspace, actor, page, day), day)
+        rows = _rows(workspace, actor, _listed(workspace, actor, page, day), day, today)
         yield from rows
         if len(rows) < page.limit:
             return
@@ -203,7 +213,7 @@ def offered(
     return steady(workspace, lambda run: _offered(workspace, actor, run, names))
 
 
-def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
+def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo, today: date | None) -> Book:
     day = _day(run)
     first = ask.after is None
     seen = _seen(workspace, actor)
@@ -214,7 +224,7 @@ def _book(workspace: Workspace, actor: Actor, ask: Ask, run: RunInfo) -> Book:
     else:
         accounts = _listed(workspace, actor, ask, day, beyond=1)
     more = len(accounts) > ask.limit
-    rows = _rows(workspace, actor, accounts[: ask.limit], day)
+    rows = _rows(workspace, actor, accounts[: ask.limit], day, today)
     return Book(
         run=run,
         as_of=day,
@@ -250,9 +260,9 @@ def _listed(
 
 
 def _rows(
-    workspace: Workspace, actor: Actor, accounts: Sequence[CurrentRow], day: date
+    workspace: Workspace, actor: Actor, accounts: Sequence[CurrentRow], day: date, today: date | None
 ) -> tuple[BookRow, ...]:
-    tasks = open_tasks(workspace.store, actor, [row.account_id for row in accounts])
+    tasks = open_tasks(workspace.store, actor, [row.account_id for row in accounts], today)
     return tuple(_row(row, tasks.get(row.account_id, 0), day) for row in accounts)
 
 

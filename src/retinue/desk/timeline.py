@@ -22,8 +22,12 @@ from retinue.workspace import Workspace
 
 #: Events on a page.
 PAGE = 30
-#: What people say and do, and changes of band; every other kind is the name of a source.
-OWN_KINDS = ("band", "note", "pulse", "override", "outcome", "task", "owner")
+#: What people say and do, what follows from scores, and changes of band; every other kind is the name
+#: of a source.
+OWN_KINDS = (
+    *("band", "note", "pulse", "override", "outcome", "task", "owner"),
+    *("alert", "playbook", "intervention"),
+)
 
 _OVERRIDES = {"set": "set the score to", "cap": "capped the score at", "floor": "floored the score at"}
 
@@ -140,10 +144,12 @@ def events(
     rows = happenings(workspace.published(), account_id)
     zone = ZoneInfo(workspace.project.settings.timezone)
     labels = {one.pulse: one.label for one in pulses(workspace)}
+    titles = {entry.id: entry.told["title"] for entry in said if entry.kind == "task"}
     found = [
         *(_happened(row) for row in rows),
         *(_moved(change) for change in moved),
         *(event for entry in said for event in _said(entry, zone, labels)),
+        *(_task_moved(entry, zone, titles) for entry in said if entry.kind == "moved"),
     ]
     return sorted(found, key=lambda e: (e.at, e.kind, e.number or 0, e.text or ""), reverse=True)
 
@@ -196,14 +202,72 @@ def _said(entry: Entry, zone: ZoneInfo, labels: Mapping[str, str]) -> Iterator[E
             yield event(f"task for {told['owner']}{due}", told["title"], number=None)
             if told["closed_at"] is not None:
                 yield _closed(entry, zone)
+        case "alert":
+            yield from _raised(entry, zone)
+        case "playbook":
+            yield from _played(entry)
+        case "intervention":
+            yield from _intervened(entry, zone)
 
 
 def _closed(entry: Entry, zone: ZoneInfo) -> Event:
     told = entry.told
     parts = [told["title"], told["result"], f"The customer: {told['said']}" if told["said"] else None]
-    text = ". ".join(part.rstrip(".") for part in parts if part)
     title = "task done" if told["status"] == "done" else "task dropped"
-    return Event(_local(told["closed_at"], zone), "task", title, text, told["closed_by"])
+    return Event(_local(told["closed_at"], zone), "task", title, _joined(parts), told["closed_by"])
+
+
+def _task_moved(entry: Entry, zone: ZoneInfo, titles: Mapping[int, str]) -> Event:
+    """A task that was snoozed or given to somebody else, as the log has it."""
+    before, after = entry.told["before"] or {}, entry.told["after"] or {}
+    if entry.told["what"] == "give task":
+        title = f"task given to {after.get('owner')} (before: {before.get('owner')})"
+    else:
+        until = after.get("snoozed_until")
+        title = f"task snoozed until {until}" if until else "task is back"
+    return Event(_local(entry.at, zone), "task", title, titles.get(before.get("id", 0)), entry.by)
+
+
+def _raised(entry: Entry, zone: ZoneInfo) -> Iterator[Event]:
+    told = entry.told
+    yield Event(_local(entry.at, zone), "alert", f"alert {told['rule']}", told["summary"])
+    if told["closed_at"] is not None:
+        title = f"alert {told['rule']} closed"
+        yield Event(_local(told["closed_at"], zone), "alert", title, told["result"], told["closed_by"])
+
+
+def _played(entry: Entry) -> Iterator[Event]:
+    """Days only: they are those of scores."""
+    told = entry.told
+    name, out = told["playbook"], told["status"] == "held_out"
+    title = f"held out of the playbook {name}" if out else f"playbook {name} begun"
+    why = f"{told['reason']}; nothing is done, for comparison" if out else told["reason"]
+    yield Event(entry.at, "playbook", title, why, timed=False)
+    if told["ended_on"] is not None:
+        at = datetime.combine(told["ended_on"], time.max)
+        ended = "completed" if told["status"] == "completed" else "stopped"
+        yield Event(at, "playbook", f"playbook {name} {ended}", told["ended_because"], timed=False)
+
+
+def _intervened(entry: Entry, zone: ZoneInfo) -> Iterator[Event]:
+    """What people recorded, on the day on which it began; those of playbooks are told by the playbook."""
+    told, withdrawn = entry.told, entry.withdrawn_at is not None
+    if told["enrolment"] is not None:
+        return
+    own = told["started_on"] == _local(entry.at, zone).date()
+    at = _local(entry.at, zone) if own else datetime.combine(told["started_on"], time.min)
+    owner = f" ({told['owner']})" if told["owner"] != entry.by else ""
+    number = None if withdrawn else entry.id
+    yield Event(
+        at, entry.kind, f"{told['kind']} begun{owner}", told["reason"], entry.by, number, withdrawn, timed=own
+    )
+    if told["ended_on"] is not None and not withdrawn:
+        at = datetime.combine(told["ended_on"], time.max)
+        yield Event(at, entry.kind, f"{told['kind']} ended{owner}", None, entry.by, timed=False)
+
+
+def _joined(parts: Sequence[str | None]) -> str:
+    return ". ".join(part.rstrip(".") for part in parts if part)
 
 
 def _local(moment: datetime, zone: ZoneInfo) -> datetime:

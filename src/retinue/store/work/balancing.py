@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
+from sqlalchemy import select
+
 from retinue.action.playbooks import Balance, Load, balanced
 from retinue.errors import StoreError
 from retinue.store.database import Store
+from retinue.store.tables import people
 from retinue.store.work.assignments import owner_named
 from retinue.store.work.plays import desks, members
 
@@ -43,3 +46,10 @@ def shared_out(store: Store, among: str | Sequence[str], balance: Balance, count
         loads[name] = replace(loads[name], tasks=loads[name].tasks + 1, last_given=newest + n + 1)
         given.append(name)
     return given
+
+
+def teams(store: Store) -> list[str]:
+    """The teams with somebody in them who is not disabled."""
+    query = select(people.c.team).where(people.c.team.is_not(None), people.c.disabled_at.is_(None))
+    with store.read() as connection:
+        return list(connection.execute(query.distinct().order_by(people.c.team)).scalars())

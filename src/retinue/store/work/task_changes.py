@@ -63,9 +63,9 @@ def close_task(
     done: bool = True,
     result: str | None = None,
     said: str | None = None,
-) -> None:
-    """The same of one task. Raises NotFound, or StoreError where it is closed already."""
-    _one(_close(store, actor, [task], now, done, result, said))
+) -> str:
+    """The same of one task; returns its account. Raises NotFound, or StoreError where it is closed."""
+    return _one(_close(store, actor, [task], now, done, result, said))
 
 
 def snooze_tasks(
@@ -77,9 +77,9 @@ def snooze_tasks(
 
 def snooze_task(
     store: Store, actor: Actor, task: int, until: date | None, *, now: datetime, today: date
-) -> None:
-    """The same of one task. Raises NotFound, or StoreError where it is closed already."""
-    _one(_snooze(store, actor, [task], until, now, today))
+) -> str:
+    """The same of one task; returns its account. Raises NotFound, or StoreError where it is closed."""
+    return _one(_snooze(store, actor, [task], until, now, today))
 
 
 def give_tasks(
@@ -105,15 +105,15 @@ def give_task(
     now: datetime,
     among: str | Sequence[str] | None = None,
     balance: Balance = "fewest_tasks",
-) -> None:
-    """The same of one task. Raises NotFound, or StoreError where it is closed already."""
-    _one(_give(store, actor, [task], owner, now, among, balance))
+) -> str:
+    """The same of one task; returns its account. Raises NotFound, or StoreError where it is closed."""
+    return _one(_give(store, actor, [task], owner, now, among, balance))
 
 
-def tick_task(store: Store, actor: Actor, task: int, item: int, *, now: datetime, done: bool = True) -> None:
+def tick_task(store: Store, actor: Actor, task: int, item: int, *, now: datetime, done: bool = True) -> str:
     """Say of an item of the checklist, counted from 1, that it is done, or that it is not.
 
-    Who ticked it, and when, is kept with it; ticking it again changes nothing.
+    Who ticked it, and when, is kept with it; ticking it again changes nothing. Returns the account.
     """
     require(actor, "act")
     with store.write() as connection:
@@ -126,7 +126,7 @@ def tick_task(store: Store, actor: Actor, task: int, item: int, *, now: datetime
             raise StoreError(f"task {task} has no item {item}", hint=hint)
         before = items[item - 1]
         if before.done == done:
-            return
+            return str(found[0].account_id)
         told = {"by": actor.name, "at": utc(now)} if done else {"by": None, "at": None}
         items[item - 1] = replace(before, done=done, **told)
         connection.execute(update(tasks).where(tasks.c.id == task).values(checklist=written(items)))
@@ -139,6 +139,7 @@ def tick_task(store: Store, actor: Actor, task: int, item: int, *, now: datetime
             {"id": task, "item": before.text, "done": before.done},
             {"done": done},
         )
+    return str(found[0].account_id)
 
 
 def _close(
@@ -201,7 +202,9 @@ def _give(
 
 @dataclass(frozen=True)
 class _Outcome:
-    changed: tuple[int, ...]
+    """`changed`: numbers and accounts."""
+
+    changed: tuple[tuple[int, str], ...]
     refused: Mapping[int, RetinueError]
 
 
@@ -228,7 +231,7 @@ def _change(
                     for row, one in zip(rows, told, strict=True)
                 ],
             )
-    return _Outcome(tuple(row.id for row in rows), refused)
+    return _Outcome(tuple((row.id, row.account_id) for row in rows), refused)
 
 
 def _alike(
@@ -266,12 +269,14 @@ def _many(numbers: Collection[int], change: Callable[[Sequence[int]], _Outcome])
     if not 1 <= len(wanted) <= MOST:
         raise StoreError(f"1 to {MOST} tasks are changed at once, not {len(wanted)}", hint="choose some")
     outcome = change(wanted)
-    return Changed(outcome.changed, {number: str(why) for number, why in outcome.refused.items()})
+    refused = {number: str(why) for number, why in outcome.refused.items()}
+    return Changed(tuple(number for number, _ in outcome.changed), refused)
 
 
-def _one(outcome: _Outcome) -> None:
+def _one(outcome: _Outcome) -> str:
     for why in outcome.refused.values():
         raise why
+    return outcome.changed[0][1]
 
 
 def _maybe(what: str, text: str | None) -> str | None:

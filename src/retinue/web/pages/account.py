@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,6 +16,7 @@ from retinue.desk.account import AccountPage, account, history, seen
 from retinue.desk.book import offered
 from retinue.desk.metric import metric
 from retinue.desk.rows import people, source_rows
+from retinue.desk.tasks import took
 from retinue.desk.timeline import OWN_KINDS, rarest, timeline
 from retinue.errors import StoreError
 from retinue.project.scorecards import BANDS
@@ -47,6 +48,12 @@ SAID = {
     "done": "The task is done.",
     "dropped": "The task is dropped.",
     "given": "The task has another owner.",
+    "snoozed": "The task is out of sight until its day.",
+    "back": "The task is back.",
+    "ticked": "The item is ticked.",
+    "unticked": "The item is open again.",
+    "intervention": "The intervention is recorded.",
+    "ended": "The intervention has ended.",
     "withdrawn": "It is withdrawn. Scores of days before {day} keep it.",
 }
 
@@ -97,7 +104,11 @@ def page(
         has_people=workspace.project.settings.people is not None,
         own_kinds=OWN_KINDS,
         bands=BANDS,
-        today=visit.now.date(),
+        today=acting.today(workspace, visit.now),
+        tomorrow=acting.today(workspace, visit.now) + timedelta(days=1),
+        teams=acting.teams(workspace) if visit.actor.may("act") else (),
+        account_address=address,
+        took=took,
         minus=minus,
         own=own_drivers(explanation),
     )

@@ -1,4 +1,4 @@
-"""Forms that act on an account or a task: each posts, does one thing, and goes on to where it is seen."""
+"""Forms that act on an account: each posts, does one thing, and goes on to where it is seen."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
+from retinue.action.playbooks import Balance
 from retinue.desk import acting
 from retinue.desk.account import seen
 from retinue.desk.acting import Done
 from retinue.errors import Forbidden, NotFound, StoreError
+from retinue.store.work.interventions import interventions_of
 from retinue.store.work.record import Kind, record
 from retinue.store.work.said import OutcomeKind, OverrideKind
-from retinue.web.pages.account import SAID, address, page
+from retinue.web.pages.account import address, page
 from retinue.web.site import Door, Visit
 
 #: Longest line of a form; texts have room for more, which the store decides.
@@ -48,8 +50,8 @@ def _pulse(visit: Visit, account_id: str) -> Done:
         form.get("metric", ""),
         _number(form, "value", "a pulse"),
         now=visit.now,
-        note=_line(form, "note"),
-        expires_on=_day(form, "expires_on"),
+        note=line(form, "note"),
+        expires_on=day_in(form, "expires_on"),
     )
 
 
@@ -61,17 +63,17 @@ def _override(visit: Visit, account_id: str) -> Done:
         account_id,
         cast(OverrideKind, form.get("kind", "")),
         _number(form, "value", "an override"),
-        reason=_line(form, "reason") or "",
-        owner=_line(form, "owner"),
-        starts_on=_day(form, "starts_on"),
-        expires_on=_day(form, "expires_on"),
+        reason=line(form, "reason") or "",
+        owner=line(form, "owner"),
+        starts_on=day_in(form, "starts_on"),
+        expires_on=day_in(form, "expires_on"),
         now=visit.now,
     )
 
 
 def _outcome(visit: Visit, account_id: str) -> Done:
     form = visit.form
-    occurred_on = _day(form, "occurred_on")
+    occurred_on = day_in(form, "occurred_on")
     if occurred_on is None:
         raise StoreError("an outcome needs the day on which it happened")
     return acting.outcome(
@@ -81,7 +83,7 @@ def _outcome(visit: Visit, account_id: str) -> Done:
         cast(OutcomeKind, form.get("kind", "")),
         occurred_on,
         amount=_number(form, "amount", "an amount") if form.get("amount") else None,
-        reason=_line(form, "reason"),
+        reason=line(form, "reason"),
         now=visit.now,
     )
 
@@ -92,21 +94,53 @@ def _owner(visit: Visit, account_id: str) -> Done:
 
 def _task(visit: Visit, account_id: str) -> Done:
     form = visit.form
+    among = line(form, "among")
     return acting.add_task(
         visit.workspace,
         visit.actor,
         account_id,
         form.get("title", ""),
-        owner=form.get("owner"),
-        due_on=_day(form, "due_on"),
+        owner=None if among else form.get("owner"),
+        due_on=day_in(form, "due_on"),
         detail=form.get("detail"),
+        checklist=form.get("checklist", "").splitlines(),
+        among=among,
+        balance=cast(Balance, form.get("balance") or "fewest_tasks"),
         now=visit.now,
     )
 
 
+def _intervention(visit: Visit, account_id: str) -> Done:
+    form = visit.form
+    return acting.add_intervention(
+        visit.workspace,
+        visit.actor,
+        account_id,
+        line(form, "kind") or "",
+        started_on=day_in(form, "started_on"),
+        ended_on=day_in(form, "ended_on"),
+        owner=line(form, "owner"),
+        reason=form.get("reason"),
+        now=visit.now,
+    )
+
+
+def end(visit: Visit) -> Response:
+    """An intervention of this account ends."""
+    account_id, number = visit.path["account_id"], int(visit.path["number"])
+    seen(visit.workspace, visit.actor, account_id)
+    own = interventions_of(visit.workspace.store, visit.actor, account_id)
+    if number not in {one.id for one in own}:
+        raise NotFound(f"no intervention {number} of this account")
+    acting.end_intervention(
+        visit.workspace, visit.actor, number, ended_on=day_in(visit.form, "ended_on"), now=visit.now
+    )
+    return visit.to(address(account_id, said="ended") + "#said")
+
+
 def withdraw(visit: Visit) -> Response:
     what, number = visit.path["what"], int(visit.path["number"])
-    if what not in ("note", "pulse", "override", "outcome"):
+    if what not in ("note", "pulse", "override", "outcome", "intervention"):
         raise NotFound("there is no such page")
     account_id = visit.path["account_id"]
     seen(visit.workspace, visit.actor, account_id)
@@ -117,39 +151,10 @@ def withdraw(visit: Visit) -> Response:
     return visit.to(address(account_id, said="withdrawn") + "#said")
 
 
-def close(visit: Visit) -> Response:
-    done = visit.form.get("how", "done")
-    if done not in ("done", "dropped"):
-        raise StoreError("a task is done or dropped")
-    told = acting.close_task(
-        visit.workspace,
-        visit.actor,
-        int(visit.path["task"]),
-        done=done == "done",
-        result=_line(visit.form, "result"),
-        said=_line(visit.form, "said"),
-        now=visit.now,
-    )
-    return _back(visit, told.what)
-
-
-def give(visit: Visit) -> Response:
-    task = int(visit.path["task"])
-    told = acting.give_task(visit.workspace, visit.actor, task, visit.form.get("owner", ""), now=visit.now)
-    return _back(visit, told.what)
-
-
-def _back(visit: Visit, said: str) -> Response:
-    """To the account or the list that the form stood on; to no address that a form could make up."""
-    assert said in SAID
-    account_id = visit.form.get("account", "")
-    return visit.to((address(account_id, said=said) if account_id else f"/tasks?said={said}") + "#said")
-
-
 # --- what is typed -------------------------------------------------------------------------------
 
 
-def _line(form: Mapping[str, str], name: str) -> str | None:
+def line(form: Mapping[str, str], name: str) -> str | None:
     text = form.get(name, "").strip()
     if len(text) > LINE:
         raise StoreError(f"{name} has {LINE:,} letters at most, not {len(text):,}")
@@ -166,7 +171,7 @@ def _number(form: Mapping[str, str], name: str, what: str) -> float:
         raise StoreError(f"{what} is a number, not {text[:40]!r}") from None
 
 
-def _day(form: Mapping[str, str], name: str) -> date | None:
+def day_in(form: Mapping[str, str], name: str) -> date | None:
     text = form.get(name, "").strip()
     if not text:
         return None
@@ -185,6 +190,7 @@ _FORMS: tuple[tuple[str, str, Callable[[Visit, str], Done], Any], ...] = (
     ("outcomes", "outcome", _outcome, "act"),
     ("owner", "owner", _owner, "assign"),
     ("tasks", "task", _task, "act"),
+    ("interventions", "intervention", _intervention, "act"),
 )
 
 DOORS = (
@@ -193,6 +199,5 @@ DOORS = (
         for path, what, act, right in _FORMS
     ),
     Door("/accounts/{account_id:path}/withdraw/{what}/{number:int}", "read", act=withdraw, act_right="act"),
-    Door("/tasks/{task:int}/close", "read", act=close, act_right="act"),
-    Door("/tasks/{task:int}/give", "read", act=give, act_right="act"),
+    Door("/accounts/{account_id:path}/interventions/{number:int}/end", "read", act=end, act_right="act"),
 )

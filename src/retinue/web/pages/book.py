@@ -14,6 +14,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
 from retinue.desk import book as desk
+from retinue.desk.acting import today
 from retinue.desk.book import CHOICES, FAST, ORDER, Ask, BookRow, Scope, book
 from retinue.errors import StoreError
 from retinue.store.people.access import Actor
@@ -44,7 +45,8 @@ COLUMNS = (
 
 
 def show(visit: Visit) -> Response:
-    found = book(visit.workspace, visit.actor, asked(visit.actor, visit.query))
+    day = today(visit.workspace, visit.now)
+    found = book(visit.workspace, visit.actor, asked(visit.actor, visit.query), today=day)
     saved = views_of(visit.workspace.store, visit.actor) if visit.actor.person is not None else ()
     return visit.page(
         "book.html",
@@ -108,7 +110,8 @@ class Address:
 
 def export(visit: Visit) -> Response:
     ask = asked(visit.actor, visit.query)
-    written = desk.export(visit.workspace, visit.actor, ask, _written)
+    day = today(visit.workspace, visit.now)
+    written = desk.export(visit.workspace, visit.actor, ask, _written, today=day)
     name = f"accounts-{visit.now:%Y-%m-%d}.csv"
     return StreamingResponse(
         iter(lambda: written.read(1 << 16), b""),
