@@ -104,3 +104,14 @@ def test_conditions_over_columns_say_what_they_say_of_one_account(
     }
     expected = [evaluate(condition, {"segment": segment, "seats": seats}) for segment, seats in rows]
     assert holds(condition, columns, len(rows)).tolist() == expected
+
+
+def test_what_is_muted_waits_and_is_raised_when_the_mute_ends():
+    one = Finding("billing", 9, 100, 2.0, 0.001)
+    _, known = told([], {}, 100, 0, 10, new=True)
+    due, known = told([one], known, 101, 0, 10, new=False, muted=True)
+    assert due == []
+    due, known = told([one], known, 102, 0, 10, new=False)
+    assert due == [one]
+    due, _ = told([one], known, 103, 0, 10, new=False)
+    assert due == []

@@ -80,12 +80,20 @@ def rising(
 
 
 def told(
-    findings: Sequence[Finding], known: Mapping[str, Known], day: int, hold: int, rest: int, *, new: bool
+    findings: Sequence[Finding],
+    known: Mapping[str, Known],
+    day: int,
+    hold: int,
+    rest: int,
+    *,
+    new: bool,
+    muted: bool = False,
 ) -> tuple[list[Finding], dict[str, Known]]:
     """Which findings are raised on this day, and what is remembered after it.
 
     As for accounts: once an episode, after `hold` days, not again within `rest` days; a new rule
-    raises nothing on its first date.
+    raises nothing on its first date. What is `muted` waits: what still holds when the mute ends is
+    raised then.
     """
     due: list[Finding] = []
     after = {name: Known(NEVER, one.raised) for name, one in known.items() if one.raised != NEVER}
@@ -97,7 +105,7 @@ def told(
         told_before = raised >= since
         if new:
             raised = max(raised, day)
-        elif day - since >= hold and not told_before and day - raised >= rest:
+        elif not muted and day - since >= hold and not told_before and day - raised >= rest:
             due.append(finding)
             raised = day
         after[finding.subject] = Known(since, raised)

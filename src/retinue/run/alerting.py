@@ -6,7 +6,7 @@ run restates of dates that were evaluated raises nothing any more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -42,7 +42,7 @@ from retinue.run.messages import account_alert, messages, portfolio_alert
 from retinue.store.published.snapshots import Published
 from retinue.store.work import alerts as kept
 from retinue.store.work import plays
-from retinue.store.work.alerts import NewAlert, Remembered
+from retinue.store.work.alerts import Mute, NewAlert, Remembered
 from retinue.warehouse.trace import Listener, Trace
 from retinue.workspace import Workspace
 
@@ -175,7 +175,9 @@ class _Date:
         happened, findings = look.happened(now)
         earlier = look.earlier(now)
         policy = project.settings.alerting
-        before = Before(arrays, self._lately(now), self._muted(now))
+        mutes = kept.mutes_on(store, self.day)
+        silent = {mute.rule for mute in mutes if mute.account_id is None}
+        before = Before(arrays, self._lately(now), self._muted(now, mutes))
         found = raised(self.rules, policy, now, earlier, happened, before)
         news = self._account_alerts(found, now, earlier)
         after = {name: _remembered(one, now, memory.get(name)) for name, one in found.memory.items()}
@@ -189,6 +191,7 @@ class _Date:
                 rule.hold.days,
                 rule.rest.days,
                 new=name not in old,
+                muted=name in silent,
             )
             news += [portfolio_alert(name, rule, finding, self.day) for finding in due]
             after[name] = _of_subjects(told_after)
@@ -259,8 +262,7 @@ class _Date:
         owners = pa.array(list(counts), pa.string())
         return aligned(now.ids, owners, np.array(list(counts.values()), np.int64), 0)
 
-    def _muted(self, now: Picture) -> dict[str, Any]:
-        mutes = kept.mutes_on(self.workspace.store, self.day)
+    def _muted(self, now: Picture, mutes: Sequence[Mute]) -> dict[str, Any]:
         found = {name: np.zeros(len(now), bool) for name in self.rules}
         for mute in mutes:
             whom = (
