@@ -4,7 +4,8 @@
 
 Writes the company of `web_store.py` once (into --folder, where it stays, or a temporary one), starts
 `retinue serve` over it, and lets people read: each sends one request a second at times fixed beforehand,
-so that a slow answer does not spare the server the next request. Waiting counts from the time at which a
+so that a slow answer does not spare the server the next request. What the server does once a run, such
+as the trial of the score, is waited for first. Waiting counts from the time at which a
 request was due. In a second phase a run is published meanwhile; each page says in its head of which run
 it is. Everything runs on this machine: whoever asks takes processor time too.
 """
@@ -177,6 +178,26 @@ def _peak(process: int) -> float:
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e9
 
 
+def _settled(process: int, most: float = 600.0) -> float:
+    """Seconds until the server is done with what it does once a run, in processes of its own."""
+    begun = time.perf_counter()
+    quiet = 0
+    while quiet < 3 and time.perf_counter() - begun < most:
+        time.sleep(1)
+        threads = Path(f"/proc/{process}/task").iterdir()
+        below = [child for thread in threads for child in (thread / "children").read_text().split()]
+        busy = [child for child in below if b"retinue.desk.working" in _command(child)]
+        quiet = 0 if busy else quiet + 1
+    return round(time.perf_counter() - begun, 1)
+
+
+def _command(process: str) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
+
+
 def _seconds(process: int) -> float:
     """Processor seconds of the process so far."""
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
@@ -199,6 +220,7 @@ def measure(
         "load_before": round(os.getloadavg()[0], 2),
     }  # fmt: skip
     with serving(folder) as (port, process):
+        told["work_of_the_run"] = _settled(process)
         people(port, count, 5, ids, 0, Heard(), threading.Event())  # imports, caches
         before, begun = _seconds(process), time.perf_counter()
         reading = Heard()
