@@ -21,7 +21,7 @@ from retinue.errors import NotFound, StoreError
 from retinue.project.alerts import AlertRule
 from retinue.run.explain import explain
 from retinue.run.explanation import Change
-from retinue.store.people.access import Actor
+from retinue.store.people.access import Actor, require
 from retinue.store.published.current import CurrentRow
 from retinue.store.work import alerts as store
 from retinue.store.work.alerts import Alert, Mute
@@ -350,6 +350,7 @@ def mute(
     until: date | None = None,
 ) -> Done:
     """Raise no alerts of an account, of a rule, or of both, until a day, that day included."""
+    require(actor, "act")
     if account_id is not None:
         seen(workspace, actor, account_id)
     if rule is not None and rule not in workspace.project.settings.alerts:

@@ -72,15 +72,20 @@ def effect(workspace: Workspace, actor: Actor, playbook: str) -> Effect:
         return Effect(DAYS, ENOUGH, nobody, nobody, None, None, None, 0, 0, words)
     better, too_young, best = _better(open_histories(workspace.published()), arms)
     out = np.array([one for _, _, one in arms])
+    return judged(better, out, too_young=too_young, best=best)
+
+
+def judged(better: NDArray[np.int8], out: NDArray[np.bool_], *, too_young: int = 0, best: int = 0) -> Effect:
+    """What can be said of accounts side by side: whether each got better (1, 0, or -1: not to be asked),
+    and whether it was held out."""
     done, held = _arm(better[~out]), _arm(better[out])
     gap = None
     if done.accounts >= ENOUGH and held.accounts >= ENOUGH:
         gap = newcombe(done.better, done.accounts, held.better, held.accounts, LEVEL)
     difference = (done.share or 0.0) - (held.share or 0.0) if gap is not None else None
     low, high = gap if gap is not None else (None, None)
-    return Effect(
-        DAYS, ENOUGH, done, held, difference, low, high, too_young, best, _words(done, held, difference, gap)
-    )
+    words = _words(done, held, difference, gap)
+    return Effect(DAYS, ENOUGH, done, held, difference, low, high, too_young, best, words)
 
 
 def _better(
