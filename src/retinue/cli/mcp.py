@@ -50,21 +50,30 @@ def mcp(root: Path, key_file: Path | None, email: str | None, allow_writes: bool
     who = _who(key_file, email)
     _logging()
 
-    from retinue.mcp.server import serve
     from retinue.mcp.session import Session
+    from retinue.project.load import load
     from retinue.project.serving import serve_settings
-    from retinue.workspace import open_workspace
+    from retinue.store.database import open_store
 
-    workspace = open_workspace(root)
-    settings = serve_settings(workspace.project.settings.serve, os.environ, {}, root)
+    project = load(root, os.environ)
+    settings = serve_settings(project.settings.serve, os.environ, {}, root)
     session = Session(
-        workspace, who, now, dict(os.environ), writes=allow_writes, records_use=settings.record_use
+        project,
+        open_store(project.store_url),
+        who,
+        now,
+        dict(os.environ),
+        writes=allow_writes,
+        records_use=settings.record_use,
     )
-    call = session.call()  # whoever may not come in is told now, and not by the first tool
-    if allow_writes and not call.actor.may("act"):
-        click.echo(f"{call.actor.name} may not write, so --allow-writes changes nothing", err=True)
+    actor = session.actor(now())  # whoever may not come in is told now, and not by the first tool
+    if allow_writes and not actor.may("act"):
+        click.echo(f"{actor.name} may not write, so --allow-writes changes nothing", err=True)
     writes = "reads and writes" if allow_writes else "reads only"
-    click.echo(f"Retinue serves an assistant as {call.actor.name}, which {writes}.", err=True)
+    click.echo(f"Retinue serves an assistant as {actor.name}, which {writes}.", err=True)
+
+    from retinue.mcp.server import serve
+
     serve(session)
 
 

@@ -68,12 +68,12 @@ def _page(call: Call, ask: Ask, order: str) -> told.AccountList:
     from retinue.desk.book import ORDER, book
 
     def made(run: RunInfo) -> told.AccountList:
-        found = book(call.workspace, call.actor, ask)
+        found = book(call.workspace, call.actor, ask, today=today_of(call))
         listed = [rows.listed(row) for row in found.rows]
         kept = fitting(listed, [row.model_dump(mode="json") for row in listed], ROWS)
         shorter = len(kept) < len(listed)
         after = kept[-1].account_id if shorter else found.after
-        left = [f"the accounts beyond these {len(kept)}: ask with after={after!r}"] if after else []
+        left = [f"the accounts beyond these {len(kept)}: ask with after={rows.ident(after)}"] if after else []
         return told.AccountList(
             **source(run),
             notes=_nothing(call, found) if not found.accounts else _gaps(found),
@@ -149,7 +149,7 @@ def _explained(call: Call, page: AccountPage, run: RunInfo, events: int) -> told
     if page.asked is not None:
         notes.append(f"{page.asked} has no score of its own: the last one before it is told")
     if page.trouble is not None:
-        notes.append(page.trouble)
+        notes.append(quoted(page.trouble) or "")
     if e.status != "scored":
         notes.append(_unscored(e))
     left = []
@@ -247,7 +247,7 @@ def _past(page: AccountPage) -> list[told.Dated]:
 def explained(one: told.Explained) -> Iterator[str]:
     grade = f", grade {one.grade}" if one.grade else ""
     since = f" since {one.band_since}" if one.band_since and one.score is not None else ""
-    who = f"{one.name or 'without a name'} ({one.account_id})"
+    who = f"{one.name or 'without a name'} ({rows.ident(one.account_id)})"
     yield f"{who} on {one.on}: {rows.scored(one.score, one.band)}{since}{grade}."
     facts = [
         f"owner {one.owner}" if one.owner else "nobody looks after it",

@@ -153,15 +153,24 @@ class Event(Told):
     by: Quoted
 
 
+class Check(Told):
+    text: Quoted
+    done: bool
+
+
 class TaskRow(Told):
     task: int = Field(description="pass it to complete_task")
     account_id: str
     name: Quoted
     title: Quoted
     detail: Quoted
+    why: Quoted = Field(description="the alert or playbook that it comes from; null: added by hand")
+    moved: Quoted = Field(description="what moved the account's score in the last weeks")
+    checklist: list[Check]
     owner: Quoted
     due_on: date | None
     overdue: bool
+    snoozed_until: date | None
     status: str
     result: Quoted
     customer_said: Quoted
@@ -372,6 +381,7 @@ class Supposed(Answer):
 
 class TaskList(Answer):
     today: date
+    counts: dict[str, int] = Field(description="open, overdue, snoozed on all pages; on the first page only")
     tasks: list[TaskRow]
     next_after: int | None = Field(description="ask again with this as `after`; null: this is the end")
 

@@ -128,7 +128,9 @@ class WhatIf(Asked):
 
 class MyTasks(Asked):
     whose: Whose = Field("mine", description="`mine`, `team`, or `all` for accounts that they may see")
-    status: Literal["open", "done", "dropped"] = "open"
+    status: Literal["open", "snoozed", "done", "dropped"] = Field(
+        "open", description="`snoozed` ones are out of sight until their day, and not among the open"
+    )
     overdue: bool = Field(False, description="only open ones that were due before today")
     account_id: Account | None = None
     limit: Limit = USUAL

@@ -104,7 +104,7 @@ def _compared(call: Call, ask: asked.CompareDates, account: str) -> told.Compare
         earlier = page_of(call.workspace, call.actor, account_id, now=call.now, as_of=start).explanation
         notes = list(e.notes)
         if later.trouble is not None:
-            notes.append(later.trouble)
+            notes.append(quoted(later.trouble) or "")
         elif e.change is None:
             notes.append("without a score at both dates there is no change to explain")
         if later.asked is not None:
@@ -134,7 +134,7 @@ def compared(one: told.Compared) -> Iterator[str]:
         yield from _group_lines(one.groups, "groups")
         yield from _shared_lines(one.shared)
         return
-    yield f"{one.name or 'without a name'} ({one.account_id}), {one.since} to {one.until}:"
+    yield f"{one.name or 'without a name'} ({rows.ident(one.account_id or '')}), {one.since} to {one.until}:"
     if one.change:
         bands = f"{_word(one.change.from_band)} to {_word(one.change.to_band)}"
         yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,20 +14,27 @@ from retinue.words import WORDS, shown, signed
 
 if TYPE_CHECKING:
     from retinue.desk.book import BookRow
+    from retinue.desk.tasks import TaskCard
     from retinue.desk.timeline import Event
     from retinue.mcp.session import Call
     from retinue.run import explanation as parts
     from retinue.store.published.current import Group
-    from retinue.store.work.tasks import Task
+    from retinue.store.work.reasons import Reason
 
 #: Drivers, improvements and measures that are told.
 DRIVERS, IMPROVEMENTS, MEASURES = 12, 6, 40
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,63}")
 #: Points of a driver that is worth a line of its own.
 LEAST = 0.05
 
 
 def name(text: object) -> str | None:
     return quoted(text, NAME)
+
+
+def ident(account_id: str) -> str:
+    """An id as texts have it: one that could be read as anything else is quoted."""
+    return account_id if _PLAIN.fullmatch(account_id) else quoted(account_id, 500) or ""
 
 
 def band(value: str | None) -> str:
@@ -57,7 +65,7 @@ def account(call: Call, asked: str) -> str:
             pass
         else:
             return asked
-    some = ", ".join(f"{name(row.account.name)} ({row.account.account_id})" for row in alike[:5])
+    some = ", ".join(f"{name(row.account.name)} ({ident(row.account.account_id)})" for row in alike[:5])
     raise missing(asked, f"did you mean {some}?" if some else None)
 
 
@@ -97,7 +105,7 @@ def listed(row: BookRow) -> told.AccountRow:
 
 def line(one: told.AccountRow, currency: str | None) -> str:
     """An account in one line of text."""
-    facts = [f"{one.name or 'without a name'} ({one.account_id}): {scored(one.score, one.band)}"]
+    facts = [f"{one.name or 'without a name'} ({ident(one.account_id)}): {scored(one.score, one.band)}"]
     if one.band_since and one.score is not None:
         facts[0] += f" since {one.band_since}"
     if one.change_28:
@@ -240,29 +248,49 @@ def events(found: Iterable[Event], most: int) -> list[told.Event]:
     ]
 
 
-def task(one: Task, today: date) -> told.TaskRow:
+def task(one: TaskCard, today: date) -> told.TaskRow:
     return told.TaskRow(
         task=one.id,
         account_id=one.account_id,
         name=name(one.name),
         title=quoted(one.title, 200),
         detail=quoted(one.detail),
+        why=quoted(_why(one.reason), 300),
+        moved=quoted("; ".join(one.drivers), 300) if one.drivers else None,
+        checklist=[told.Check(text=quoted(item.text, 120), done=item.done) for item in one.checklist[:20]],
         owner=name(one.owner),
         due_on=one.due_on,
         overdue=one.status == "open" and one.due_on is not None and one.due_on < today,
+        snoozed_until=one.snoozed_until,
         status=one.status,
         result=quoted(one.result),
         customer_said=quoted(one.said),
     )
 
 
+def _why(one: Reason | None) -> str | None:
+    if one is None:
+        return None
+    play = f"playbook {one.playbook}, since {one.day}: " if one.playbook is not None else ""
+    alert = f"alert of {one.day}: " if one.alert is not None else ""
+    return f"{play}{alert}{one.summary}"
+
+
 def task_line(one: told.TaskRow) -> str:
     due = f", due {one.due_on}" if one.due_on else ", no due date"
     late = " (overdue)" if one.overdue else ""
     status = "" if one.status == "open" else f", {one.status}"
-    who = f"{one.name or ''} ({one.account_id})".strip()
-    detail = f": {one.detail}" if one.detail else ""
-    return f"task {one.task}: {one.title} for {who}{due}{late}{status}, owner {one.owner}{detail}"
+    who = f"{one.name or ''} ({ident(one.account_id)})".strip()
+    more = [f"owner {one.owner}"]
+    more += [f"snoozed until {one.snoozed_until}"] * (one.snoozed_until is not None and one.status == "open")
+    more += [f"detail {one.detail}"] * (one.detail is not None)
+    more += [f"why {one.why}"] * (one.why is not None)
+    more += [f"moved {one.moved}"] * (one.moved is not None)
+    if one.checklist:
+        more.append("checklist " + " ".join(f"[{'x' if c.done else ' '}] {c.text}" for c in one.checklist))
+    more += [f"result {one.result}"] * (one.result is not None)
+    more += [f"the customer said {one.customer_said}"] * (one.customer_said is not None)
+    return f"task {one.task}: {one.title} for {who}{due}{late}{status}, " + ", ".join(more)
 
 
 def event_line(one: told.Event) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from retinue.errors import Forbidden, NotFound, ProjectError
@@ -17,7 +17,11 @@ from retinue.store.people.keys import actor_of_key
 from retinue.store.people.people import actor_of, find_person
 from retinue.store.people.uses import Uses
 from retinue.store.published.current import RunInfo, current_run
-from retinue.workspace import Workspace
+
+if TYPE_CHECKING:
+    from retinue.project.project import Project
+    from retinue.store.database import Store
+    from retinue.workspace import Workspace
 
 T = TypeVar("T")
 _log = logging.getLogger("retinue.mcp")
@@ -29,8 +33,8 @@ class Key:
 
     secret: str = field(repr=False)
 
-    def actor(self, workspace: Workspace, now: datetime) -> Actor:
-        found = actor_of_key(workspace.store, self.secret, now=now)
+    def actor(self, store: Store, now: datetime) -> Actor:
+        found = actor_of_key(store, self.secret, now=now)
         if found is None:
             raise Forbidden(
                 "this key is not known, or over: revoked, expired, or its person is disabled",
@@ -45,11 +49,11 @@ class As:
 
     email: str
 
-    def actor(self, workspace: Workspace, now: datetime) -> Actor:  # noqa: ARG002 - as for a key
-        person = find_person(workspace.store, OPERATOR, self.email)
+    def actor(self, store: Store, now: datetime) -> Actor:  # noqa: ARG002 - as for a key
+        person = find_person(store, OPERATOR, self.email)
         if person.disabled_at is not None:
             raise Forbidden(f"{person.email} is disabled", hint="see `retinue people list`")
-        return actor_of(workspace.store, person)
+        return actor_of(store, person)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,6 @@ class Call:
     workspace: Workspace
     actor: Actor
     now: datetime
-    records_use: bool
 
     @property
     def writer(self) -> Actor:
@@ -74,7 +77,8 @@ class Call:
 class Session:
     """What a server holds while it runs. `writes`: whether tools that write are there at all."""
 
-    workspace: Workspace
+    project: Project
+    store: Store
     who: Key | As
     clock: Callable[[], datetime]
     environ: Mapping[str, str]
@@ -82,19 +86,25 @@ class Session:
     records_use: bool = True
 
     def __post_init__(self) -> None:
-        self.uses = Uses(self.workspace.store)
+        self.uses = Uses(self.store)
         self._run = self._current()
         self._lock = threading.Lock()
 
-    def call(self) -> Call:
+    def actor(self, now: datetime) -> Actor:
         """Whoever asks now. Raises Forbidden where they may not any more."""
-        now = self.clock()
-        self._read_again()
         try:
-            actor = self.who.actor(self.workspace, now)
+            return self.who.actor(self.store, now)
         except NotFound as error:
             raise Forbidden(error.message, hint="see `retinue people list`") from None
-        return Call(self.workspace, actor, now, self.records_use)
+
+    def call(self) -> Call:
+        """A call by whoever asks now. Raises Forbidden where they may not any more."""
+        from retinue.workspace import Workspace  # which takes a while to import
+
+        now = self.clock()
+        actor = self.actor(now)
+        self._read_again()
+        return Call(Workspace(self.project, self.store), actor, now)
 
     def used(self, call: Call, tool: str, kind: Literal["view", "act"], account_id: str | None) -> None:
         """Take note of a use, if they are kept."""
@@ -103,7 +113,7 @@ class Session:
             self.uses.write(wait=0.05)
 
     def _current(self) -> str | None:
-        run = current_run(self.workspace.store)
+        run = current_run(self.store)
         return run.run_id if run else None
 
     def _read_again(self) -> None:
@@ -113,14 +123,14 @@ class Session:
             if run == self._run:
                 return
             self._run = run
-            before = self.workspace.project
+            before = self.project
             try:
                 project = load(before.root, self.environ)
             except ProjectError:
                 _log.warning("the project cannot be read again and stays as it was")
                 return
             if project.store_url == before.store_url and project.home == before.home:
-                self.workspace = replace(self.workspace, project=project)
+                self.project = project
 
 
 def of_one_run(call: Call, make: Callable[[RunInfo], T]) -> T:

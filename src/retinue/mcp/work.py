@@ -99,7 +99,7 @@ def _parts(before: Sequence[PartIf], after: Sequence[PartIf]) -> list[told.Compo
 
 
 def supposed(one: told.Supposed) -> Iterator[str]:
-    yield f"{one.name or 'without a name'} ({one.account_id}): computed score {_if(one.now)} now."
+    yield f"{one.name or 'without a name'} ({rows.ident(one.account_id)}): computed score {_if(one.now)} now."
     if one.then is not None:
         gain = "cannot tell" if one.gain is None else f"{signed(one.gain)} points"
         yield f"Supposed: {_if(one.then)} ({gain})."
@@ -160,6 +160,7 @@ def my_tasks(call: Call, ask: asked.MyTasks) -> told.TaskList:
             notes=notes,
             left_out=[f"the tasks after these: ask with after={after}"] if after else [],
             today=today,
+            counts=dict(found.counts),
             tasks=kept,
             next_after=after,
         )
@@ -171,7 +172,10 @@ def task_list(one: told.TaskList) -> Iterator[str]:
     count = len(one.tasks)
     more = " on this page" if one.next_after else ""
     tasks = f"{count or 'No'} task{'' if count == 1 else 's'}"
+    counts = ", ".join(f"{count:,} {name}" for name, count in one.counts.items())
     yield f"{tasks}{more}, the earliest due first; today is {one.today}."
+    if counts:
+        yield f"On all pages: {counts}."
     yield from ("- " + rows.task_line(task) for task in one.tasks)
 
 
@@ -234,7 +238,7 @@ def alert_list(one: told.AlertList) -> Iterator[str]:
     more = " on this page" if one.next_after else ""
     yield f"{count or 'No'} alert{'' if count == 1 else 's'}{more}, the newest first."
     for alert in one.alerts:
-        whom = f" ({alert.account_id})" if alert.account_id else " (portfolio)"
+        whom = f" ({rows.ident(alert.account_id)})" if alert.account_id else " (portfolio)"
         owner = f", owner {alert.owner}" if alert.owner else ""
         do = f". To do: {alert.do}" if alert.do else ""
         score = f", score then {shown(alert.score)}" if alert.score is not None else ""
@@ -278,5 +282,5 @@ def _written(call: Call, what: str, done: Any) -> told.Written:
 
 
 def written(one: told.Written) -> Iterator[str]:
-    account = f" for {one.account_id}" if one.account_id else ""
+    account = f" for {rows.ident(one.account_id)}" if one.account_id else ""
     yield f"Written{account}: {one.what} (number {one.number}), as {one.by}."
