@@ -66,4 +66,4 @@ def test_the_project_shows_most_of_what_can_be_declared(project: Project) -> Non
 def test_writing_the_project_says_what_it_wrote(tmp_path: Path) -> None:
     written = declare.write(tmp_path)
     assert tmp_path / "retinue.yaml" in written
-    assert {path.parent.name for path in written} == {tmp_path.name, "scorecards"}
+    assert {path.parent.name for path in written} == {tmp_path.name, "playbooks", "scorecards"}

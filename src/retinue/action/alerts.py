@@ -172,9 +172,10 @@ def _condition(
                 week = nobody if happened.anomaly is None else happened.anomaly
                 decline = nobody if happened.decline is None else happened.decline
                 true = {"week": week, "decline": decline, "any": week | decline}[rule.anomaly or "any"]
-            case "expansion":
-                assert rule.expansion is not None
-                true = holds(rule.expansion, now.columns, len(now))
+            case "holds" | "expansion":
+                asked = rule.holds or rule.expansion
+                assert asked is not None
+                true = holds(asked, now.columns, len(now))
     return true
 
 

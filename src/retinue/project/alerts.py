@@ -13,7 +13,7 @@ Band = Literal["at_risk", "watch", "healthy"]
 #: What an alert can be about one account, and what about the portfolio. Each rule has one of them.
 ACCOUNT_KINDS = (
     *("band", "drop", "component", "event", "renewal_within", "coverage_below"),
-    *("no_touch", "anomaly", "expansion"),
+    *("no_touch", "anomaly", "holds", "expansion"),
 )
 PORTFOLIO_KINDS = ("feed_stopped", "shared_issue", "share_rising")
 
@@ -44,8 +44,9 @@ class AlertRule(Declaration):
     row of this source, for which `where` holds; `renewal_within`, it renews so soon while the score
     is `below`; `coverage_below`, less than this share of its score rests on data; `no_touch`, nobody
     was in touch for so long (rows of the sources `touches`, notes, tasks that were done);
-    `anomaly`, its usage is unusual: `week`, `decline` or `any`; `expansion`, a condition that
-    speaks for more business. About the portfolio: `feed_stopped: true`, `shared_issue`, `share_rising`.
+    `anomaly`, its usage is unusual: `week`, `decline` or `any`; `holds`, a condition begins to hold (no
+    champion is left, two invoices are overdue); `expansion`, one that speaks for more business. About
+    the portfolio: `feed_stopped: true`, `shared_issue`, `share_rising`.
 
     `applies_to` narrows the accounts down. It must have held for `hold` before anybody is told; the
     same is not told again within `rest`. `do` is what to do about it. `to` names destinations, by
@@ -60,6 +61,7 @@ class AlertRule(Declaration):
     coverage_below: float | None = Field(default=None, gt=0, le=1)
     no_touch: Length | None = None
     anomaly: Literal["week", "decline", "any"] | None = None
+    holds: When | None = None
     expansion: When | None = None
     feed_stopped: Literal[True] | None = None
     shared_issue: SharedIssue | None = None

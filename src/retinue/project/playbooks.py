@@ -58,9 +58,9 @@ class Trigger(Declaration):
         if self.kind == "alert":
             return None
         if self.kind == "stage":
-            told["expansion"] = f"stage = '{(self.stage or '').replace(chr(39), chr(39) * 2)}'"
+            told["holds"] = f"stage = '{(self.stage or '').replace(chr(39), chr(39) * 2)}'"
         elif self.kind == "holds":
-            told["expansion"] = self.holds
+            told["holds"] = self.holds
         else:
             told[self.kind] = getattr(self, self.kind)
         if self.kind in ("drop", "component"):

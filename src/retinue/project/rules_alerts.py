@@ -24,7 +24,7 @@ def alerts(view: View) -> None:
         here = ("settings", "alerts", name)
         _sources(view, here, rule)
         _components(view, here, rule)
-        for key in ("applies_to", "expansion"):
+        for key in ("applies_to", "holds", "expansion"):
             condition = getattr(rule, key)
             if condition is not None:
                 _names(view, (*here, key), list(names_of(condition)))

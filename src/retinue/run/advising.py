@@ -17,6 +17,13 @@ from retinue.words import signed
 Standing = Mapping[str, Any]
 #: Drivers that are told.
 DRIVERS = 3
+#: Those that are about the whole score.
+_KINDS = {
+    "rule": "a cap or floor",
+    "smoothing": "stability",
+    "configuration": "a changed scorecard",
+    "override": "an override",
+}
 
 
 def advice(project: Project, standing: Standing | None) -> str | None:
@@ -54,5 +61,6 @@ def _declared(project: Project, scorecard: str | None, component: str, metric: s
 
 def _label(project: Project, driver: Mapping[str, Any]) -> str:
     metric, component = driver.get("metric"), driver.get("component")
-    told = metric_label(metric, project.metrics) if metric else str(component or driver["kind"])
-    return told.replace("_", " ")
+    if metric:
+        return metric_label(metric, project.metrics).replace("_", " ")
+    return str(component or _KINDS.get(driver["kind"], driver["kind"])).replace("_", " ")

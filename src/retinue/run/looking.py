@@ -79,7 +79,7 @@ class Looking:
             *(
                 name
                 for rule in self.rules.values()
-                for condition in (rule.applies_to, rule.expansion)
+                for condition in (rule.applies_to, rule.holds, rule.expansion)
                 if condition is not None
                 for name in names_of(condition)
             ),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from retinue.action.picture import BANDS, Earlier, Picture
 from retinue.action.portfolio import Finding
 from retinue.project.alerts import Alerting, AlertRule
+from retinue.project.conditions import show
 from retinue.project.project import Project
 from retinue.run.advising import advice, drivers
 from retinue.store.published.current import explanations
@@ -94,6 +95,9 @@ def _said(rule: AlertRule, evidence: Mapping[str, Any]) -> str:
             return f"nobody was in touch for more than {rule.no_touch}"
         case "anomaly":
             return "usage is unusually low"
+        case "holds":
+            assert rule.holds is not None
+            return show(rule.holds)
     return "speaks for more business"
 
 

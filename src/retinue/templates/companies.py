@@ -40,6 +40,7 @@ COMPANIES: dict[str, Company] = {
                 {
                     "ticket_id": Key("T"),
                     "priority": Pick(("normal", "low"), ("high", "normal")),
+                    "category": Pick(("question", "request"), ("bug", "question")),
                     "solved_at": After(25, 2),
                     "rating": Number(1, 5),
                     "rated_at": After(30, 4),
@@ -136,7 +137,17 @@ COMPANIES: dict[str, Company] = {
                 "returns.csv", "returned_on", 0.5, 0.15, {"return_id": Key("R"), "amount": Number(60, 20, 2)}
             ),
             Stream("reviews.csv", "written_on", 0.3, 0.4, {"review_id": Key("W"), "stars": Number(1, 5)}),
-            Stream("tickets.csv", "created_at", 0.8, 0.1, {"ticket_id": Key("T"), "solved_at": After(12, 1)}),
+            Stream(
+                "tickets.csv",
+                "created_at",
+                0.8,
+                0.1,
+                {
+                    "ticket_id": Key("T"),
+                    "topic": Pick(("question", "delivery"), ("delivery", "refund")),
+                    "solved_at": After(12, 1),
+                },
+            ),
         ],
     ),
     "financial_services": Company(
@@ -302,7 +313,11 @@ COMPANIES: dict[str, Company] = {
                 "received_on",
                 0.6,
                 0.05,
-                {"complaint_id": Key("C"), "resolved_on": After(20, 2)},
+                {
+                    "complaint_id": Key("C"),
+                    "topic": Pick(("goods", "till"), ("staff", "goods")),
+                    "resolved_on": After(20, 2),
+                },
             ),
         ],
     ),

@@ -113,7 +113,10 @@ def _texts(folder: Traversable, above: str) -> list[tuple[str, str]]:
 def _named(text: str, directory: Path) -> str:
     """The settings under the name of the project's folder."""
     name = re.sub(r"\W+", "_", directory.resolve().name).strip("_").lower() or "project"
-    return re.sub(r"^project: \S+", f"project: {name}", text, count=1, flags=re.MULTILINE)
+    # A folder called 2026, or no, is neither a number nor a truth value.
+    plain = re.match(r"[a-z]", name) and name not in {"null", "true", "false", "yes", "no", "on", "off"}
+    told = f"project: {name}" if plain else f'project: "{name}"'
+    return re.sub(r"^project: \S+", told, text, count=1, flags=re.MULTILINE)
 
 
 def _write(directory: Path, texts: dict[str, str]) -> tuple[Path, ...]:
