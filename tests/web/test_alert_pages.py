@@ -249,3 +249,19 @@ def test_a_mute_is_seen_with_its_alert_and_withdrawn_from_the_list(own: House):
         assert browser.post(action).status_code == 303
     assert [one for one in mutes_of(store, OPERATOR, limit=500) if one.account_id == ACCOUNT] == []
     assert "they are moving" not in browser.get(f"/alerts/{alert}").text
+
+
+def test_open_alerts_stand_in_the_book_and_on_the_page_of_their_account(own: House):
+    browser, store = own.browser("owner"), own.workspace.store
+    put_alert(store, ACCOUNT)
+    page = Page(browser.get("/?scope=all&sort=name").text)
+    marks = {one.get("href"): one.text for one in page.all("a") if one.get("class") == "alert-mark"}
+    assert marks[f"/accounts/{ACCOUNT}#alerts"] == "2 alerts"
+    assert set(marks.values()) == {"1 alert", "2 alerts"}
+    text = browser.get(f"/accounts/{ACCOUNT}").text
+    assert faults(text) == []
+    links = [one.get("href") for one in Page(text).all("a") if one.get("href").startswith("/alerts/")]
+    assert len(links) == 2
+    for link in links:
+        assert browser.post(f"{link}/close", {"result": "called"}).status_code == 303
+    assert "Open alerts" not in browser.get(f"/accounts/{ACCOUNT}").text

@@ -28,6 +28,7 @@ from retinue.run.layers import known_day
 from retinue.store.people.access import Actor
 from retinue.store.published.current import CurrentRow, RunInfo
 from retinue.store.published.current import account as current_account
+from retinue.store.work.alerts import Alert, alerts_of
 from retinue.store.work.interventions import Intervention, interventions_of
 from retinue.store.work.record import Entry, record, standing
 from retinue.store.work.tasks import task_counts, tasks_of
@@ -35,6 +36,8 @@ from retinue.workspace import Workspace
 
 #: Children that are shown, those that need attention most, and those that are looked at for it.
 CHILDREN, FAMILY = 50, 1000
+#: Open alerts that are shown, the newest.
+ALERTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class AccountPage:
 
     `dates` are those on which it was published, `edges` the lower edges of bands by fingerprint.
     `asked` is the date that was asked for where another one is shown, `trouble` what kept the
-    change that was asked for from being explained. `tasks` are the open ones, without the `snoozed`.
+    change that was asked for from being explained. `alerts` and `tasks` are the open ones, without the
+    `snoozed`.
     """
 
     run: RunInfo
@@ -69,6 +73,7 @@ class AccountPage:
     peers: Peers | None
     parent: CurrentRow | None
     children: tuple[CurrentRow, ...]
+    alerts: tuple[Alert, ...]
     tasks: tuple[TaskCard, ...]
     snoozed: int
     interventions: tuple[Intervention, ...]
@@ -107,6 +112,7 @@ class AccountPage:
             "peers": self.peers.to_dict() if self.peers is not None else None,
             "parent": relative(self.parent) if self.parent is not None else None,
             "children": [relative(child) for child in self.children],
+            "alerts": [alert.to_dict() for alert in self.alerts],
             "tasks": [task.to_dict() for task in self.tasks],
             "snoozed": self.snoozed,
             "interventions": [one.to_dict() for one in self.interventions],
@@ -216,6 +222,7 @@ def _account(
             workspace, actor, tasks_of(workspace.store, actor, account_id=account_id, today=calendar)
         ),
         snoozed=task_counts(workspace.store, actor, calendar, account_id=account_id)["snoozed"],
+        alerts=tuple(alerts_of(workspace.store, actor, account_id=account_id, is_open=True, limit=ALERTS)),
         interventions=tuple(interventions_of(workspace.store, actor, account_id)),
         in_force=_in_force(workspace, said, now),
         timeline=page(happened),

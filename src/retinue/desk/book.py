@@ -16,6 +16,7 @@ from retinue.store.people.access import Actor
 from retinue.store.published.current import FILTERS, RANGES, SORTS, CurrentRow, Group, Range, RunInfo, counts
 from retinue.store.published.current import accounts as listed
 from retinue.store.published.current import changes as transitions
+from retinue.store.work.alerts import open_alerts
 from retinue.store.work.assignments import last_assignment
 from retinue.store.work.tasks import open_tasks
 from retinue.workspace import Workspace
@@ -95,12 +96,14 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class BookRow:
-    """One account; `renews_in` is in days from the as-of date, `tasks` are those that are open."""
+    """One account; `renews_in` is in days from the as-of date, `tasks` and `alerts` are those that are
+    open."""
 
     account: CurrentRow
     tasks: int
     renews_in: int | None
     falls_fast: bool
+    alerts: int = 0
 
     @property
     def renews_soon(self) -> bool:
@@ -168,7 +171,8 @@ def row_dict(row: BookRow) -> dict[str, Any]:
     told = row.account.to_dict()
     for name in ("explanation", "attributes"):
         told.pop(name)
-    return {**told, "open_tasks": row.tasks, "renews_in": row.renews_in, "falls_fast": row.falls_fast}
+    counted = {"open_tasks": row.tasks, "open_alerts": row.alerts}
+    return {**told, **counted, "renews_in": row.renews_in, "falls_fast": row.falls_fast}
 
 
 def book(workspace: Workspace, actor: Actor, ask: Ask, *, today: date | None = None) -> Book:
@@ -262,13 +266,17 @@ def _listed(
 def _rows(
     workspace: Workspace, actor: Actor, accounts: Sequence[CurrentRow], day: date, today: date | None
 ) -> tuple[BookRow, ...]:
-    tasks = open_tasks(workspace.store, actor, [row.account_id for row in accounts], today)
-    return tuple(_row(row, tasks.get(row.account_id, 0), day) for row in accounts)
+    ids = [row.account_id for row in accounts]
+    tasks = open_tasks(workspace.store, actor, ids, today)
+    alerts = open_alerts(workspace.store, actor, ids)
+    return tuple(
+        _row(row, tasks.get(row.account_id, 0), day, alerts.get(row.account_id, 0)) for row in accounts
+    )
 
 
-def _row(row: CurrentRow, tasks: int, day: date) -> BookRow:
+def _row(row: CurrentRow, tasks: int, day: date, alerts: int = 0) -> BookRow:
     renews_in = (row.renews_on - day).days if row.renews_on is not None else None
-    return BookRow(row, tasks, renews_in, row.delta_28 is not None and row.delta_28 <= -FAST)
+    return BookRow(row, tasks, renews_in, row.delta_28 is not None and row.delta_28 <= -FAST, alerts)
 
 
 def _narrowed(ask: Ask, actor: Actor) -> tuple[Any, ...]:
