@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
@@ -53,3 +54,11 @@ def teams(store: Store) -> list[str]:
     query = select(people.c.team).where(people.c.team.is_not(None), people.c.disabled_at.is_(None))
     with store.read() as connection:
         return list(connection.execute(query.distinct().order_by(people.c.team)).scalars())
+
+
+def names_of_team(store: Store, team: str) -> frozenset[str]:
+    """The names under which tasks and accounts are those of the team's people, also of disabled ones."""
+    query = select(people.c.email, people.c.owners).where(people.c.team == team.replace("\0", ""))
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+    return frozenset(name for row in rows for name in (row.email, *json.loads(row.owners)))

@@ -90,7 +90,7 @@ def times_of(store: Store, actor: Actor, found: Collection[Task]) -> dict[int, T
 
 
 def responses(store: Store, actor: Actor, since: datetime, until: datetime) -> tuple[Responses, ...]:
-    """Of tasks whose clock started from `since` on and before `until`: all, then teams, then owners.
+    """Of tasks whose clock started from `since` on, made by `until`: all, then teams, then owners.
 
     Of other people only those are told who may assign accounts: the others see themselves, their team,
     and all. Several tasks of one owner that answer the same count once for the first touch. What was
@@ -99,14 +99,14 @@ def responses(store: Store, actor: Actor, since: datetime, until: datetime) -> t
     require(actor, "read")
     first, last = utc(since), utc(until)
     # A clock starts before its task is made, by hours at most.
-    made = and_(tasks.c.said_at >= first, tasks.c.said_at < last)
+    made = and_(tasks.c.said_at >= first, tasks.c.said_at <= last)
     clocks = _clocks(actor, made, first, None).subquery()
     with store.read() as connection:
         rows = connection.execute(select(clocks).where(clocks.c.began >= first)).all()
         teams = _teams(connection.execute(select(people.c.email, people.c.owners, people.c.team)))
     own = actor.own | {actor.name}
     mine = {teams[name] for name in own if name in teams}
-    groups: dict[tuple[Literal["all", "team", "owner"], str | None], list[Any]] = {("all", None): []}
+    groups: dict[tuple[Literal["all", "team", "owner"], str | None], list[Any]] = {}
     for row in rows:
         touched = None if row.touched is None else moment(row.touched)
         if row.status == "dropped" and (touched is None or touched > row.closed_at):

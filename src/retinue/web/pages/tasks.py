@@ -163,7 +163,8 @@ def _back(visit: Visit, done: Done) -> Response:
 
 def bulk(visit: Visit) -> Response:
     """Change those that are chosen; where some cannot be, the list comes back with the reasons."""
-    form, how = visit.form, visit.form.get("how", "")
+    form = visit.form
+    how = form.get("how") or _meant(form)
     numbers = _numbers(form)
     workspace, actor, now = visit.workspace, visit.actor, visit.now
     if how in ("done", "dropped"):
@@ -183,6 +184,19 @@ def bulk(visit: Visit) -> Response:
         return page(visit, QueryParams(_listed(form)), changed)
     query = [*_listed(form), ("said", "changed"), ("count", str(len(changed.changed)))]
     return visit.to(f"/tasks?{urlencode(query)}#said")
+
+
+def _meant(form: Mapping[str, str]) -> str:
+    """What is to be done by what is filled in, where Enter was pressed and no button."""
+    filled = {
+        "done": bool(line(form, "result") or line(form, "said")),
+        "snooze": bool(line(form, "until")),
+        "give": bool(line(form, "owner") or line(form, "among")),
+    }
+    meant = [how for how, stated in filled.items() if stated]
+    if len(meant) != 1:
+        raise StoreError("it is not clear what is to be done with these tasks", hint="press one button")
+    return meant[0]
 
 
 def _numbers(form: Mapping[str, str]) -> list[int]:
