@@ -200,7 +200,8 @@ class _Date:
         news += crowds
         rows = messages(self.workspace, news, self.day, self.now)
         owners = dict(zip(now.ids.to_pylist(), _texts(now, "owner"), strict=True)) if began else {}
-        if not kept.record(store, self.day, declared, news, after, rows, began, owners, now=self.now):
+        written = (self.day, declared, news, after, rows, began, owners)
+        if not kept.record(store, *written, now=self.now, before=memory):
             return None
         counts: dict[str, int] = {}
         for one in news:

@@ -36,11 +36,8 @@ def write_audit(
     connection: Connection, who: str, what: str, subject: str | None, now: datetime, before: Any, after: Any
 ) -> None:
     """Say who did what, in the transaction that does it."""
-    connection.execute(
-        insert(audit).values(
-            who=who, what=what, subject=subject, said_at=utc(now), before=_json(before), after=_json(after)
-        )
-    )
+    row = {"who": who, "what": what, "subject": subject, "said_at": utc(now)}
+    connection.execute(insert(audit), {**row, "before": _json(before), "after": _json(after)})
 
 
 def write_audits(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from retinue.action.playbooks import Enrolment
 from retinue.errors import NotFound, StoreError
@@ -26,6 +26,9 @@ from retinue.store.work.said import known
 
 #: Rows per statement, and letters of a text that somebody writes.
 CHUNK = 5000
+_FORGET = delete(alert_memory).where(
+    alert_memory.c.rule == bindparam("of"), alert_memory.c.subject == bindparam("about")
+)
 #: Letters of the name of a rule.
 NAME = 200
 
@@ -151,9 +154,11 @@ def record(  # noqa: PLR0913 - all of it counts at once, or none
     owners: Mapping[str, str | None],
     *,
     now: datetime,
+    before: Mapping[str, Remembered] | None = None,
 ) -> bool:
-    """Write what a date raised, what its rules remember after it, the messages, and who came into
-    playbooks (`owners` look after them), in one transaction.
+    """Write what a date raised, what its rules remember after it (`before` is what those of them that are
+    not new remembered until now), the messages, and who came into playbooks (`owners` look after them),
+    in one transaction.
 
     False, and nothing written, where another worker has evaluated this date or a later one meanwhile.
     """
@@ -167,7 +172,7 @@ def record(  # noqa: PLR0913 - all of it counts at once, or none
             connection.execute(insert(alert_rules), rows)
         connection.execute(delete(alert_memory).where(alert_memory.c.rule.not_in(list(memory))))
         for rule, known_ in memory.items():
-            _remember(connection, rule, known_)
+            _remember(connection, rule, known_, (before or {}).get(rule))
         _insert(connection, alerts, [_row(one, as_of, now) for one in new])
         enqueue(connection, messages, now=now)
         enrol(connection, began, owners, now)
@@ -373,15 +378,26 @@ def unmute(store: Store, actor: Actor, number: int, *, now: datetime) -> None:
         write_audit(connection, actor.name, "unmute alerts", row.account_id, now, {"id": number}, None)
 
 
-def _remember(connection: Connection, rule: str, memory: Remembered) -> None:
-    connection.execute(delete(alert_memory).where(alert_memory.c.rule == rule))
-    rows = [
-        {"rule": rule, "subject": subject, "since": since, "raised": raised, "told": told}
-        for subject, since, raised, told in zip(
-            memory.subjects, memory.since, memory.raised, memory.told, strict=True
-        )
-    ]
+def _remember(connection: Connection, rule: str, memory: Remembered, before: Remembered | None) -> None:
+    """Write what is remembered now: of a rule that remembered before, only what is other than then."""
+    after = _rows(memory)
+    if before is None:
+        connection.execute(delete(alert_memory).where(alert_memory.c.rule == rule))
+        changed = list(after)
+    else:
+        then = _rows(before)
+        changed = [subject for subject, row in after.items() if then.get(subject) != row]
+        gone = [{"of": rule, "about": s} for s in then if s not in after or then[s] != after[s]]
+        if gone:
+            connection.execute(_FORGET, gone)
+    names = ("since", "raised", "told")
+    rows = [{"rule": rule, "subject": s, **dict(zip(names, after[s], strict=True))} for s in changed]
     _insert(connection, alert_memory, rows)
+
+
+def _rows(memory: Remembered) -> dict[str, tuple[date | None, date | None, bool]]:
+    facts = zip(memory.since, memory.raised, memory.told, strict=True)
+    return dict(zip(memory.subjects, facts, strict=True))
 
 
 def _insert(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:

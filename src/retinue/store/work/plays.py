@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, literal, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from retinue.action.playbooks import Enrolment, Load, Next, Status, StepState
 from retinue.errors import Forbidden, NotFound, StoreError
@@ -25,6 +36,11 @@ from retinue.store.work.outbox import Row, enqueue
 
 #: Who does what nobody in particular does.
 RETINUE = "retinue"
+
+# Put together once: every step of every account asks for them.
+_READ = select(enrolments).where(enrolments.c.id == bindparam("number"))
+_WRITE = update(enrolments).where(enrolments.c.id == bindparam("number"))
+_WRITE = _WRITE.values({n: bindparam(n) for n in ("status", "state", "ended_on", "ended_because")})
 #: Letters of a reason.
 REASON = 1000
 
@@ -66,32 +82,48 @@ def enrol(
 ) -> None:
     """Write new enrolments, in the transaction of what they follow from; each begins an intervention,
     except those that are held out."""
-    for one in new:
-        row = {
+    if not new:
+        return
+    days = sorted({one.started_on for one in new})
+    raised = select(alerts.c.id, alerts.c.rule, alerts.c.account_id, alerts.c.as_of)
+    raised = raised.where(alerts.c.as_of.in_(days), alerts.c.account_id.is_not(None))
+    # The alert that a playbook answers, written before it in the same transaction.
+    answers = {
+        (f"alert {row.rule}", row.account_id, row.as_of): row.id
+        for row in connection.execute(raised.order_by(alerts.c.id))
+    }
+    rows = [
+        {
             "playbook": one.playbook,
             "account_id": one.account_id,
             "started_on": one.started_on,
             "status": one.status,
             "reason": one.reason,
             "state": _state(one),
-            "alert": _alert_of(one),
+            "alert": answers.get((one.reason, one.account_id, one.started_on)),
         }
-        added = connection.execute(insert(enrolments).values(row)).inserted_primary_key
-        assert added is not None
-        if one.status == "active":
-            connection.execute(
-                insert(interventions).values(
-                    account_id=one.account_id,
-                    kind=one.playbook,
-                    started_on=one.started_on,
-                    owner=owners.get(one.account_id) or RETINUE,
-                    reason=one.reason,
-                    playbook=one.playbook,
-                    enrolment=added[0],
-                    by=RETINUE,
-                    said_at=utc(now),
-                )
-            )
+        for one in new
+    ]
+    connection.execute(insert(enrolments), rows)
+    written = select(enrolments).where(enrolments.c.started_on.in_(days), enrolments.c.status == "active")
+    mine = {(one.playbook, one.account_id, one.started_on) for one in new}
+    began = [
+        {
+            "account_id": row.account_id,
+            "kind": row.playbook,
+            "started_on": row.started_on,
+            "owner": owners.get(row.account_id) or RETINUE,
+            "reason": row.reason,
+            "playbook": row.playbook,
+            "enrolment": row.id,
+            "by": RETINUE,
+            "said_at": utc(now),
+        }
+        for row in connection.execute(written.order_by(enrolments.c.id))
+        if (row.playbook, row.account_id, row.started_on) in mine
+    ]
+    if began:
+        connection.execute(insert(interventions), began)
 
 
 def apply(
@@ -107,29 +139,30 @@ def apply(
     False, and nothing written, if it is not `before` any more: somebody else was faster.
     """
     with store.write() as connection:
-        row = connection.execute(select(enrolments).where(enrolments.c.id == before.id)).first()
+        row = connection.execute(_READ, {"number": before.id}).first()
         if row is None or _enrolment(row) != before:
             return False
         steps = dict(after.enrolment.steps)
         for one in new:
             added = connection.execute(
-                insert(tasks).values(
-                    account_id=before.account_id,
-                    title=one.title,
-                    detail=one.detail,
-                    owner=one.owner,
-                    due_on=one.due_on,
-                    status="open",
-                    origin=f"playbook {before.playbook}",
-                    by=RETINUE,
-                    said_at=utc(now),
-                    checklist=json.dumps([{"text": text, "done": False} for text in one.checklist])
+                insert(tasks),
+                {
+                    "account_id": before.account_id,
+                    "title": one.title,
+                    "detail": one.detail,
+                    "owner": one.owner,
+                    "due_on": one.due_on,
+                    "status": "open",
+                    "origin": f"playbook {before.playbook}",
+                    "by": RETINUE,
+                    "said_at": utc(now),
+                    "checklist": json.dumps([{"text": text, "done": False} for text in one.checklist])
                     if one.checklist
                     else None,
-                    alert=row.alert,
-                    enrolment=before.id,
-                    step=one.step,
-                )
+                    "alert": row.alert,
+                    "enrolment": before.id,
+                    "step": one.step,
+                },
             ).inserted_primary_key
             assert added is not None
             steps[one.step] = dataclasses.replace(steps[one.step], task=added[0])
@@ -339,16 +372,8 @@ def stop(store: Store, actor: Actor, number: int, reason: str, *, today: date, n
 
 def _write(connection: Connection, whole: Enrolment) -> None:
     """Write an enrolment as it is now; where it is over, what was done for the account is too."""
-    connection.execute(
-        update(enrolments)
-        .where(enrolments.c.id == whole.id)
-        .values(
-            status=whole.status,
-            state=_state(whole),
-            ended_on=whole.ended_on,
-            ended_because=whole.ended_because,
-        )
-    )
+    told = {"status": whole.status, "state": _state(whole), "ended_on": whole.ended_on}
+    connection.execute(_WRITE, {"number": whole.id, **told, "ended_because": whole.ended_because})
     if whole.status != "active":
         connection.execute(
             update(interventions).where(interventions.c.enrolment == whole.id).values(ended_on=whole.ended_on)
@@ -365,19 +390,6 @@ def _one(connection: Connection, actor: Actor, number: int) -> Enrolment:
     if row is None:
         raise NotFound(f"no account is in a playbook under the number {number}")
     return _enrolment(row)
-
-
-def _alert_of(one: Enrolment) -> Any:
-    """The alert that a playbook answers, written before it in the same transaction; NULL if it is none."""
-    return (
-        select(func.max(alerts.c.id))
-        .where(
-            alerts.c.account_id == one.account_id,
-            alerts.c.as_of == one.started_on,
-            literal("alert ") + alerts.c.rule == one.reason,
-        )
-        .scalar_subquery()
-    )
 
 
 def _state(one: Enrolment) -> str:
