@@ -206,8 +206,10 @@ def pages(one: Within, name: str, rows: str, key: str, **asked: Any) -> list[Any
     found: list[Any] = []
     after: Any = None
     for _ in range(200):
-        page = one.call(name, limit=50, **asked, **({} if after is None else {"after": after})).data
+        reply = one.call(name, limit=50, **asked, **({} if after is None else {"after": after}))
+        page = reply.data
         assert page[rows]
+        assert reply.text.count("\n- ") == len(page[rows])
         assert bool(page["left_out"]) == (page["next_after"] is not None)
         found += [row[key] for row in page[rows]]
         after = page["next_after"]

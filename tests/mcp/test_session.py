@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +16,14 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from retinue.cli import main
-from retinue.mcp.session import As, Key
+from retinue.desk.account import account
+from retinue.desk.book import Ask, book
+from retinue.mcp.session import As, Key, of_one_run
 from retinue.store.people.access import OPERATOR
 from retinue.store.people.audit_log import audit_log
 from retinue.store.people.keys import add_key, revoke_key
 from retinue.store.people.people import disable_person
+from retinue.store.published.current import RunInfo
 from retinue.store.tables import uses
 from retinue.store.work.tasks import add_task
 from tests.mcp.clients import NO_KEY, Within, assistant, command, environment, key_of, session, within
@@ -86,7 +90,16 @@ def test_another_run_is_told_as_soon_as_it_is_published(own: House) -> None:
     root = own.workspace.project.root
     text = (root / "metrics.yaml").read_text(encoding="utf-8")
     (root / "metrics.yaml").write_text(text.replace("Active days", "Days of use"), encoding="utf-8")
-    score(root, LAST + timedelta(days=1))
+    call = one.session.call()
+
+    def meanwhile(_run: RunInfo) -> tuple[str, str]:
+        """What one answer reads before and after another run is published."""
+        first = book(call.workspace, call.actor, Ask(limit=1)).run.run_id
+        with ThreadPoolExecutor(1) as other:
+            other.submit(score, root, LAST + timedelta(days=1)).result()
+        return first, account(call.workspace, call.actor, ACCOUNT, now=NOW).run.run_id
+
+    assert of_one_run(call, meanwhile) == (before["run_id"], before["run_id"])
     after = one.call("explain_account", account_id=ACCOUNT).data
     assert after["as_of"] == (LAST + timedelta(days=1)).isoformat()
     assert after["run_id"] != before["run_id"]

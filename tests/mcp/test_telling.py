@@ -6,8 +6,9 @@ import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from retinue.mcp.telling import CLOSE, OPEN, clean, fitting, letters, quoted, unquoted, within
+from retinue.mcp.telling import CLOSE, LINES, OPEN, ROWS, clean, fitting, letters, quoted, unquoted, within
 
 TEXTS = st.text(max_size=600) | st.text(alphabet="«»<>\u202e\u200b\U000e0041 \n\tab", max_size=600)
 
@@ -44,14 +45,27 @@ def test_what_is_given_back_with_its_mark_is_understood() -> None:
     assert unquoted("«") == "«"
 
 
-@given(st.lists(st.text(max_size=50), max_size=40), st.integers(0, 800))
-def test_rows_fit_into_their_room_and_one_is_always_there(texts: list[str], room: int) -> None:
-    dumps = [{"text": text} for text in texts]
-    kept = fitting(texts, dumps, room)
-    assert kept == texts[: len(kept)]
-    assert len(kept) >= min(1, len(texts))
+class Row(BaseModel):
+    text: str
+
+
+@given(st.lists(st.integers(0, 20_000), max_size=40), st.floats(0.1, 3))
+def test_rows_fit_into_their_room_and_one_is_always_there(sizes: list[int], longer: float) -> None:
+    rows = [Row(text="x" * size) for size in sizes]
+
+    def line(row: Row) -> str:
+        return "x" * int(len(row.text) * longer)
+
+    kept = fitting(rows, line)
+    assert kept == rows[: len(kept)]
+    assert len(kept) >= min(1, len(rows))
     if len(kept) > 1:
-        assert sum(letters(one) for one in dumps[: len(kept)]) <= room
+        assert sum(len(line(row)) for row in kept) <= LINES
+        assert sum(letters(row.model_dump()) for row in kept) <= ROWS
+    if len(kept) < len(rows):
+        more = rows[: len(kept) + 1]
+        size = sum(letters(row.model_dump()) + 2 for row in more)
+        assert size > ROWS or sum(len(line(row)) + 4 for row in more) > LINES
 
 
 @given(st.lists(st.text(alphabet="ab ", max_size=3000), max_size=30))

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from retinue.desk.book import Ask, Book
     from retinue.store.published.current import RunInfo
 
-#: Letters for the rows of a page.
-ROWS = 26_000
 #: Scores of the past that are told.
 PAST = 14
 
@@ -70,7 +68,7 @@ def _page(call: Call, ask: Ask, order: str) -> told.AccountList:
     def made(run: RunInfo) -> told.AccountList:
         found = book(call.workspace, call.actor, ask, today=today_of(call))
         listed = [rows.listed(row) for row in found.rows]
-        kept = fitting(listed, [row.model_dump(mode="json") for row in listed], ROWS)
+        kept = fitting(listed, lambda row: rows.line(row, call.currency))
         shorter = len(kept) < len(listed)
         after = kept[-1].account_id if shorter else found.after
         left = [f"the accounts beyond these {len(kept)}: ask with after={rows.ident(after)}"] if after else []
@@ -157,7 +155,7 @@ def _explained(call: Call, page: AccountPage, run: RunInfo, events: int) -> told
         left.append(f"{more} older events: ask with events=30, or see the account's page")
     trend = None
     if e.trend.change is not None:
-        way = {1: "rising", 0: "flat", -1: "falling"}[e.trend.arrow]
+        way = {1: "rising", 0: "none beyond its usual noise", -1: "falling"}[e.trend.arrow]
         trend = f"{way}: {signed(e.trend.change)} points of the computed score in {e.trend.window} days"
     return told.Explained(
         **source(run),

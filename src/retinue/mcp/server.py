@@ -174,18 +174,19 @@ def server(session: Session) -> Server[Any]:
 def serve(session: Session) -> None:
     """Answer on standard input and output until the client closes them, or SIGTERM or SIGINT comes."""
     anyio.run(_serve, session)
+    session.uses.write()
 
 
 async def _serve(session: Session) -> None:
     made = server(session)
     async with anyio.create_task_group() as group:
-        group.start_soon(_until_stopped)
+        group.start_soon(_until_stopped, session)
         async with stdio_server() as (read, write):
             await made.run(read, write, made.create_initialization_options())
         group.cancel_scope.cancel()
 
 
-async def _until_stopped() -> None:
+async def _until_stopped(session: Session) -> None:
     """End the process at a signal: the SDK's thread that waits for input cannot be woken otherwise.
 
     What is being written is one transaction each, so that it is there or not.
@@ -193,5 +194,6 @@ async def _until_stopped() -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             _log.info("stopped by %s", signal.Signals(number).name)
+            await anyio.to_thread.run_sync(session.uses.write)
             sys.stderr.flush()
             os._exit(0)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from pydantic import BaseModel
+
+T = TypeVar("T", bound=BaseModel)
 
 #: Letters of an answer at most: of its text, and of its structured content as JSON.
 TEXT, ROOM = 16_000, 32_000
+#: Letters of the rows of a page among them: as lines, and as JSON.
+LINES, ROWS = 13_000, 26_000
 #: Letters of a name, and of other text that somebody wrote.
 NAME, WORDS = 80, 400
 #: What encloses a text that comes from customers, colleagues or tables.
@@ -55,12 +59,14 @@ def letters(value: Any) -> int:
     return len(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def fitting(rows: Sequence[T], dumps: Sequence[Mapping[str, Any]], room: int) -> list[T]:
-    """As many of the rows, from the first on, as there is room for; always one."""
+def fitting(rows: Sequence[T], line: Callable[[T], str]) -> list[T]:
+    """As many rows of a page, from the first on, as there is room for in text and structure; always one."""
     kept: list[T] = []
-    for row, told in zip(rows, dumps, strict=True):
-        room -= letters(told) + 2
-        if kept and room < 0:
+    room, text = ROWS, LINES
+    for row in rows:
+        room -= letters(row.model_dump(mode="json")) + 2
+        text -= len(line(row)) + 4
+        if kept and min(room, text) < 0:
             break
         kept.append(row)
     return kept

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from retinue.store.published.current import RunInfo
     from retinue.store.work.alerts import Alert
 
-#: Letters for the rows of a page.
-ROWS = 26_000
-
 
 def what_if(call: Call, ask: asked.WhatIf) -> told.Supposed:
     from retinue.desk.account import account
@@ -150,7 +147,7 @@ def my_tasks(call: Call, ask: asked.MyTasks) -> told.TaskList:
         )
         found = tasks(call.workspace, call.actor, wanted, today=today)
         listed = [rows.task(one, today) for one in found.tasks]
-        kept = fitting(listed, [one.model_dump(mode="json") for one in listed], ROWS)
+        kept = fitting(listed, rows.task_line)
         after = kept[-1].task if len(kept) < len(listed) else found.after
         notes = []
         if not kept and ask.whose == "mine" and call.actor.everything:
@@ -197,7 +194,7 @@ def alerts(call: Call, ask: asked.Alerts) -> told.AlertList:
         )
         found = raised(call.workspace, call.actor, wanted)
         listed = [_alert(one) for one in found.alerts]
-        kept = fitting(listed, [one.model_dump(mode="json") for one in listed], ROWS)
+        kept = fitting(listed, _alert_line)
         after = kept[-1].alert if len(kept) < len(listed) else found.after
         notes = []
         if not listed:
@@ -237,13 +234,17 @@ def alert_list(one: told.AlertList) -> Iterator[str]:
     count = len(one.alerts)
     more = " on this page" if one.next_after else ""
     yield f"{count or 'No'} alert{'' if count == 1 else 's'}{more}, the newest first."
-    for alert in one.alerts:
-        whom = f" ({rows.ident(alert.account_id)})" if alert.account_id else " (portfolio)"
-        owner = f", owner {alert.owner}" if alert.owner else ""
-        do = f". To do: {alert.do}" if alert.do else ""
-        score = f", score then {shown(alert.score)}" if alert.score is not None else ""
-        closed = ", closed" if alert.closed else ""
-        yield f"- {alert.on} {alert.severity} {alert.rule}: {alert.what}{whom}{score}{owner}{closed}{do}"
+    yield from ("- " + _alert_line(alert) for alert in one.alerts)
+
+
+def _alert_line(one: told.AlertRow) -> str:
+    whom = f" ({rows.ident(one.account_id)})" if one.account_id else " (portfolio)"
+    owner = f", owner {one.owner}" if one.owner else ""
+    do = f". To do: {one.do}" if one.do else ""
+    score = f", score then {shown(one.score)}" if one.score is not None else ""
+    closed = ", closed" if one.closed else ""
+    what = f"{one.severity} {one.rule}: {one.what}"
+    return f"alert {one.alert} of {one.on}, {what}{whom}{score}{owner}{closed}{do}"
 
 
 # --- writing -------------------------------------------------------------------------------------
