@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.callers import Caller, Programs
 from tests.web.house import House
+from tests.web.raised import put_alert
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "use-the-api.md"
 EXAMPLES = re.findall(r"```bash\n(curl .*)\n```", PAGE.read_text("utf-8"))
@@ -28,7 +29,9 @@ def test_there_are_examples() -> None:
 def test_an_example_of_the_page_works(programs: Programs, example: str) -> None:
     client = programs.client(Caller("admin", "admin"))
     key = client.headers["Authorization"].removeprefix("Bearer ")
+    alert = put_alert(programs.house.workspace.store, "zq00-id")
     told = example.replace("$KEY", key).replace("$RETINUE", "").replace("$ACCOUNT", "zq00-id")
+    told = told.replace("$ALERT", str(alert))
     _, *words = shlex.split(told)
     method, headers, body, url = "GET", {}, None, ""
     while words:
