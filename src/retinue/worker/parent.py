@@ -28,7 +28,9 @@ def leave_with_parent(patience: float = PATIENCE) -> None:
 
 
 def _watch(patience: float) -> None:
-    sys.stdin.buffer.read()
+    # Not by sys.stdin: whoever waits in it keeps the interpreter from ending in order.
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(patience)
     os._exit(128 + signal.SIGTERM)
