@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from retinue.cli.options import print_json
 from retinue.cli.render import Page, counted
 from retinue.cli.tables import account_table, totals
 from retinue.cli.waiting import progress
+from retinue.cli.worked import Worked, work
 from retinue.demo import simulate
 from retinue.errors import RetinueError
 from retinue.period import grid
@@ -23,6 +25,7 @@ from retinue.run.explain import explain
 from retinue.store.people.access import OPERATOR
 from retinue.store.published.current import accounts as listed
 from retinue.store.published.current import counts
+from retinue.store.work.tasks import tasks_of
 from retinue.workspace import Workspace, open_workspace
 
 #: Before the first scored date, so that 90-day metrics have what they count.
@@ -71,10 +74,14 @@ def demo(
     dates = [*grid(first, daily - timedelta(days=1), "week"), *grid(daily, last, "day")]
     with progress("scoring", quiet=quiet) as tell:
         result = run(workspace, now=moment, dates=dates, progress=tell)
+    with progress("three weeks of alerts and tasks", quiet=quiet) as tell:
+        worked = work(workspace, last, progress=tell)
     if json_:
-        print_json({"directory": str(directory), "rows": rows, "run": result.to_dict()})
+        print_json(
+            {"directory": str(directory), "rows": rows, "run": result.to_dict(), "work": asdict(worked)}
+        )
         return
-    _tell(Page(), workspace, directory, rows)
+    _tell(Page(), workspace, directory, rows, worked)
 
 
 def opened(directory: Path, wanted: bool | None) -> None:
@@ -96,7 +103,7 @@ def opened(directory: Path, wanted: bool | None) -> None:
     serve(workspace, settings, open_as=Actor("demo"), browser=True)
 
 
-def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
+def _tell(page: Page, workspace: Workspace, directory: Path, rows: int, worked: Worked) -> None:
     published = workspace.published()
     dates = published.dates()
     settings = workspace.project.settings
@@ -119,8 +126,17 @@ def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
         show(page, explain(workspace, one.account_id))
         page.line("-" * min(page.width, 79), "dim")
         example = one.account_id
+    page.heading("What there is to do")
+    page.line(
+        f"  In three weeks {counted(worked.alerts, 'alert')} came up, and "
+        f"{counted(worked.enrolments, 'account')} came into playbooks; "
+        f"of {counted(worked.tasks, 'task')} people did {worked.done}."
+    )
+    open_tasks = tasks_of(store, OPERATOR, limit=3)
+    for task in open_tasks:
+        page.line(f"  due {task.due_on}: {task.title} ({task.owner})")
     page.heading("Where it is")
-    page.line(f"  {directory}/retinue.yaml, metrics.yaml, scorecards/   what is declared")
+    page.line(f"  {directory}/retinue.yaml, metrics.yaml, scorecards/, playbooks/   what is declared")
     page.line(f"  {directory}/data, {directory}/truth   the tables, and the truth they are drawn from")
     page.line(f"  {workspace.project.home}   what is published")
     page.heading("Next")
@@ -129,6 +145,9 @@ def _tell(page: Page, workspace: Workspace, directory: Path, rows: int) -> None:
     page.line("  retinue accounts --movers 28           whose score moved most")
     if found:
         page.line(f"  retinue explain {example}   this explanation again, or another account's")
+    page.line("  retinue tasks list --overdue           what should have been done by now")
+    page.line("  retinue alerts                         what came up, the newest first")
+    page.line("  retinue play test rescue               what a playbook would do, without doing it")
     page.line("  retinue validate --html report.html    whether the score tells who leaves")
     page.line("  retinue export out --format csv        every number as tables")
     page.line("  retinue --help                         everything else")

@@ -83,3 +83,26 @@ COMMENTS: tuple[tuple[str, ...], ...] = (
 REASONS = ("price", "missing_feature", "competitor", "no_longer_needed", "poor_service", "company_closed")
 TOUCHES = ("email", "call", "meeting", "business_review")
 ROLES = ("champion", "sponsor", "user")
+#: What was done, and what the customer said to it.
+RESULTS: tuple[tuple[str, str | None], ...] = (
+    (
+        "Called; agreed on a working session next week.",
+        "A colleague has left, and nobody took over her reports.",
+    ),
+    (
+        "Called; they had not seen that others use it too.",
+        "If it did the monthly report, we would be in every day.",
+    ),
+    (
+        "Wrote to the sponsor, who answered the same day.",
+        "We are busy with the migration until the end of the month.",
+    ),
+    (
+        "Went through the open tickets with support; one is solved.",
+        "Thank you. It is the third time, though.",
+    ),
+    ("Left a message, and asked for a date.", None),
+    ("Talked to finance: a wrong address, sent again.", "We never had that invoice."),
+    ("Met them; wrote down three goals for the next quarter.", "Good that somebody asks."),
+    ("Looked at it: nothing to do, it comes from the season.", None),
+)
