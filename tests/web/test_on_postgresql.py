@@ -11,9 +11,9 @@ import pytest
 from retinue.store.people.access import OPERATOR
 from retinue.store.published.current import accounts
 from retinue.workspace import open_workspace
-from tests.run.company import score
 from tests.web import test_book, test_guard, test_routes
-from tests.web.company import FIRST, LAST, ordinary
+from tests.web.company import ordinary
+from tests.web.conftest import scored
 from tests.web.doors import CASES, EVERYBODY
 from tests.web.house import House, furnish
 
@@ -22,9 +22,7 @@ from tests.web.house import House, furnish
 def house(postgres: str, tmp_path: Path) -> Iterator[House]:
     company = ordinary()
     company = dataclasses.replace(company, settings={**company.settings, "store": postgres})
-    folder = company.write(tmp_path / "acme")
-    score(folder, LAST, FIRST, every="week")
-    workspace = open_workspace(folder, {})
+    workspace = open_workspace(scored(tmp_path / "acme", company), {})
     assert workspace.store.engine.dialect.name == "postgresql"
     yield furnish(workspace)
     workspace.store.close()
