@@ -8,7 +8,13 @@ from retinue.project.load import load
 def test_the_demo_shows_bands_accounts_an_explanation_and_what_comes_next(retinue, told, tmp_path):
     folder = tmp_path / "demo"
     out = retinue("demo", folder, "--accounts", 60, "--months", 4).stdout
-    for part in ("Who needs attention, and why", "What it is made of", "What there is to do", "Where it is", "Next"):
+    for part in (
+        "Who needs attention, and why",
+        "What it is made of",
+        "What there is to do",
+        "Where it is",
+        "Next",
+    ):
         assert part in out
     assert "to 2026-06-30." in out.splitlines()[0]
     listed = told("accounts", "-C", folder)
@@ -16,7 +22,9 @@ def test_the_demo_shows_bands_accounts_an_explanation_and_what_comes_next(retinu
     raised, tasks = told("alerts", "-C", folder, "--all"), told("tasks", "list", "-C", folder, "--all")
     assert {one["as_of"] for one in raised} <= {str(date(2026, 6, 9) + timedelta(days=n)) for n in range(22)}
     assert {"done", "open"} <= {one["status"] for one in tasks}
-    assert all(one["result"] and one["closed_at"] > one["said_at"] for one in tasks if one["status"] == "done")
+    assert all(
+        one["result"] and one["closed_at"] > one["said_at"] for one in tasks if one["status"] == "done"
+    )
     mornings = {one["said_at"][:10] for one in tasks}
     assert len(mornings) > 3 and max(mornings) <= "2026-07-01"
     done = retinue("demo", folder, status=1)
