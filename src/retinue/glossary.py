@@ -37,6 +37,12 @@ TERMS: tuple[Term, ...] = (
         ("known", "occurred", "run"),
     ),
     Term(
+        "assistant",
+        "A program with a language model that reads scores as one person, by `retinue mcp`; where it is "
+        "allowed it writes notes and completes tasks.",
+        ("actor",),
+    ),
+    Term(
         "attribute",
         "A property of an account, such as its segment, owner or revenue. It is fixed, has a "
         "history, or is kept as a daily snapshot from the first run on.",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from retinue.desk.account import history
 from retinue.desk.book import Ask, book
 from retinue.desk.portfolio import PortfolioAsk, portfolio
 from retinue.mcp.session import As
@@ -110,6 +111,28 @@ def test_two_dates_of_an_account_are_told_with_what_lies_between(house: House) -
         assert then["on"] == day
         assert then["score"] == told["change"][key]
     assert all("2026-02-01" < event["on"] <= "2026-02-22" for event in told["events"])
+
+
+def test_accounts_that_moved_most_are_told_with_both_scores(house: House) -> None:
+    one = within(house, "leader")
+    told = one.call("compare_dates", since="2026-02-01", until="2026-03-01").data
+    scores = {}
+    for n in range(48):
+        account = f"{mark(n)}-id"
+        past = {snapshot.day: snapshot.score for snapshot in history(house.workspace, OPERATOR, account)}
+        before, after = past.get(date(2026, 2, 1)), past.get(LAST)
+        if before is not None and after is not None:
+            scores[account] = (before, after)
+    ranked = sorted(scores, key=lambda account: scores[account][1] - scores[account][0])
+    worst = [account for account in ranked if scores[account][1] - scores[account][0] <= -0.5]
+    assert [row["account_id"] for row in told["fell"]] == worst[:8]
+    best = [account for account in ranked[::-1] if scores[account][1] - scores[account][0] >= 0.5]
+    assert [row["account_id"] for row in told["rose"]] == best[:8]
+    for row in (*told["fell"], *told["rose"]):
+        before, after = scores[row["account_id"]]
+        assert (row["from_score"], row["to_score"]) == (round(before, 1), round(after, 1))
+    if len(worst) > 8:
+        assert any(f"{len(worst) - 8} more accounts that fell" in what for what in told["left_out"])
 
 
 def test_a_past_date_tells_nothing_that_came_later(house: House) -> None:

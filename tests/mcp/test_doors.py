@@ -49,6 +49,9 @@ def test_a_client_lists_and_calls_every_tool(house: House, name: str, tmp_path: 
             assert not leaked(name, reply, str(asked)), what
             if what not in tools:
                 assert "--allow-writes" in reply.text
+        # Some at once, as assistants do.
+        several = [one.portal.start_task_soon(one.client.call_tool, "list_accounts", {}) for _ in range(6)]
+        assert len({str(told.result().structured_content) for told in several}) == 1
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert key not in log
     assert key.rsplit("_", 1)[1] not in log

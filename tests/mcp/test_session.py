@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -121,6 +121,19 @@ def test_nothing_is_published_yet_is_an_error_in_words(unscored: House) -> None:
         reply = one.call(name)
         assert reply.error
         assert "nothing is published yet" in reply.text
+
+
+def test_what_goes_wrong_on_our_side_is_told_by_a_number(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> datetime:
+        raise ValueError("the clock of a secret place")
+
+    reply = Within(session(house, As("owner@example.com"), clock=broken)).call("list_accounts")
+    assert reply.error
+    assert "secret place" not in reply.text
+    number = reply.text.split("number ")[1].split(" ")[0]
+    assert any(number in record.getMessage() for record in caplog.records)
 
 
 def test_calls_count_as_uses_and_writes_are_audited_with_a_mark(own: House) -> None:

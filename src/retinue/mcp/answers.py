@@ -260,8 +260,19 @@ class Shared(Told):
     false_discovery_rate: float
 
 
+class Mover(Told):
+    account_id: str
+    name: Quoted
+    owner: Quoted
+    from_score: float
+    to_score: float
+    points: float
+    from_band: str
+    to_band: str
+
+
 class Compared(Answer):
-    spare: ClassVar[tuple[str, ...]] = ("events", "groups", "shared")
+    spare: ClassVar[tuple[str, ...]] = ("events", "groups", "shared", "rose", "fell")
 
     since: date
     until: date
@@ -271,6 +282,8 @@ class Compared(Answer):
     components: list[Component] = []
     events: list[Event] = []
     movement: Movement | None = None
+    fell: list[Mover] = Field([], description="accounts whose score fell most, most first")
+    rose: list[Mover] = Field([], description="accounts whose score rose most, most first")
     groups: list[GroupRow] = []
     shared: list[Shared] = Field([], description="what many accounts have in common: associations")
 

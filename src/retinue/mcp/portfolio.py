@@ -15,14 +15,15 @@ from retinue.words import WORDS, shown, signed
 if TYPE_CHECKING:
     from retinue.desk.causes import Causes
     from retinue.desk.movement import Movement
+    from retinue.desk.movers import Mover
     from retinue.desk.portfolio import GroupStanding, Portfolio
     from retinue.insight.validation.sampling import Estimate
     from retinue.store.published.current import RunInfo
 
 #: Moves from band to band, findings and earlier dates that are told.
 MOVES, FINDINGS, PAST = 12, 8, 13
-#: Groups of a comparison.
-GROUPS = 15
+#: Groups of a comparison, and accounts that moved in either direction.
+GROUPS, MOVERS = 15, 8
 _BANDS = {"red": "at_risk", "watch": "watch", "green": "healthy"}
 
 
@@ -70,19 +71,29 @@ def portfolio_summary(call: Call, ask: asked.PortfolioSummary) -> told.Summary:
 def compare_dates(call: Call, ask: asked.CompareDates) -> told.Compared:
     if ask.account_id is not None:
         return _compared(call, ask, ask.account_id)
+    from retinue.desk.movers import movers
     from retinue.desk.portfolio import PortfolioAsk, portfolio
 
     def made(run: RunInfo) -> told.Compared:
         wanted = PortfolioAsk(by=ask.by, since=ask.since, until=ask.until, weight=ask.weight)
         found = portfolio(call.workspace, call.actor, wanted)
+        moved = movers(call.workspace, call.actor, found.since, found.until, MOVERS)
         left = _fewer(found.groups, GROUPS)
+        for what, count, some in (("fell", moved.all_fell, moved.fell), ("rose", moved.all_rose, moved.rose)):
+            if count > len(some):
+                left.append(
+                    f"{count - len(some)} more accounts that {what}: compare_dates with their account_id, "
+                    "or list_accounts with sort=change_28"
+                )
         return told.Compared(
             **source(run),
             notes=[*_whose(found), *_dates(ask, found)],
-            left_out=[*left, "which accounts moved: list_accounts with sort=change_28, or fell_at_least"],
+            left_out=left,
             since=found.since,
             until=found.until,
             movement=_movement(found.movement),
+            fell=[_mover(one) for one in moved.fell],
+            rose=[_mover(one) for one in moved.rose],
             groups=_groups(found.groups[:GROUPS]),
             shared=_shared(found.causes),
         )
@@ -131,6 +142,8 @@ def _compared(call: Call, ask: asked.CompareDates, account: str) -> told.Compare
 def compared(one: told.Compared) -> Iterator[str]:
     if one.movement is not None:
         yield from _movement_lines(one.movement)
+        yield from _mover_lines("Fell most", one.fell)
+        yield from _mover_lines("Rose most", one.rose)
         yield from _group_lines(one.groups, "groups")
         yield from _shared_lines(one.shared)
         return
@@ -323,7 +336,31 @@ def _movement_lines(one: told.Movement) -> Iterator[str]:
         )
     for move in one.moves:
         way = f"from {_word(move.from_standing)} to {_word(move.to_standing)}"
-        yield f"  {move.accounts:,} accounts went {way}"
+        yield f"  {move.accounts:,} account{'' if move.accounts == 1 else 's'} went {way}"
+
+
+def _mover(one: Mover) -> told.Mover:
+    return told.Mover(
+        account_id=one.account_id,
+        name=rows.name(one.name),
+        owner=rows.name(one.owner),
+        from_score=round(one.before, 1),
+        to_score=round(one.after, 1),
+        points=round(one.points, 1),
+        from_band=one.from_band,
+        to_band=one.to_band,
+    )
+
+
+def _mover_lines(heading: str, found: Sequence[told.Mover]) -> Iterator[str]:
+    if found:
+        yield f"{heading}:"
+    for one in found:
+        way = f"{one.from_score:g} to {one.to_score:g}"
+        if one.from_band != one.to_band:
+            way += f", from {_word(one.from_band)} to {_word(one.to_band)}"
+        who = f"{one.name or 'without a name'} ({rows.ident(one.account_id)})"
+        yield f"  {who}: {signed(one.points)} points, {way}, owner {one.owner or 'nobody'}"
 
 
 def _groups(found: Sequence[GroupStanding]) -> list[told.GroupRow]:

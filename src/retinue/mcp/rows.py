@@ -108,8 +108,10 @@ def line(one: told.AccountRow, currency: str | None) -> str:
     facts = [f"{one.name or 'without a name'} ({ident(one.account_id)}): {scored(one.score, one.band)}"]
     if one.band_since and one.score is not None:
         facts[0] += f" since {one.band_since}"
-    if one.change_28:
-        facts.append(f"{signed(one.change_28)} in 28 days")
+    moves = ((one.change_7, 7), (one.change_28, 28))
+    moved = [f"{signed(points)} in {days} days" for points, days in moves if points]
+    if moved:
+        facts.append(" and ".join(moved))
     if one.arr is not None:
         facts.append(f"ARR {money(one.arr, currency)}")
     if one.renews_in_days is not None and one.renews_in_days >= 0:

@@ -114,8 +114,8 @@ TOOLS: tuple[Tool, ...] = (
         "Compare two dates",
         "What changed between two dates. With account_id: its score at both, the drivers that sum to the "
         "change, components before and after, and what happened in between. Without: the whole portfolio, "
-        "the mean score taken apart, accounts from band to band, groups before and after, and what many "
-        "accounts have in common.",
+        "the mean score taken apart, accounts from band to band, the accounts that moved most, groups "
+        "before and after, and what many accounts have in common.",
         "read",
         asked.CompareDates,
         answers.Compared,
