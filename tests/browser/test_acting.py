@@ -68,7 +68,7 @@ def test_a_task_is_given_and_done(visit: Visit) -> None:
     page.locator(f"form[action='{HERE}/tasks'] button").click()
     expect(page.get_by_text("The task is there.")).to_be_visible()
     page = visitor.open("/tasks")
-    task = page.locator("main").get_by_text("Call the new sponsor")
+    task = page.locator("main").get_by_role("link", name="Call the new sponsor")
     expect(task).to_be_visible()
     page.locator("details", has_text="What was done").first.locator("summary").first.click()
     page.get_by_label("What was done").first.fill("called")
