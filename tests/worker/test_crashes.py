@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 
 from retinue.workspace import Workspace
@@ -131,5 +135,80 @@ def test_workers_that_are_killed_leave_what_one_would_have_done_alone(
                     settled(clock, workspace, phase)
             assert found.started == count + kills - left - taken.left
             assert left == 0
+        check(workspace, taken, twin)
+        workspace.store.close()
+
+
+def lives(number: int, folder: Path) -> bool:
+    """Whether the worker of this folder that has this number is there."""
+    with suppress(OSError):
+        return str(folder).encode() in Path(f"/proc/{number}/cmdline").read_bytes()
+    return False
+
+
+def kill(number: int, folder: Path) -> None:
+    """Kill the worker that has this number, and nobody who has it after it."""
+    with suppress(ProcessLookupError):
+        exactly = os.pidfd_open(number)
+        if lives(number, folder):
+            signal.pidfd_send_signal(exactly, signal.SIGKILL)
+        os.close(exactly)
+
+
+def until(holds: Callable[[], object], what: str) -> None:
+    ends = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < ends, what
+        time.sleep(0.05)
+
+
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize(
+    "store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
+)
+@pytest.mark.parametrize(("kills", "days"), [(6, 5), pytest.param(200, LONG_DAYS, marks=pytest.mark.long)])
+def test_servers_and_their_workers_that_are_killed_leave_the_same(
+    store_url: str, tmp_path: Path, twins: Callable[[int], End], kills: int, days: int
+):
+    """By turns the server, with which its worker ends, and the worker, which the server starts again."""
+    twin, quarter, clock = twins(days), drawn(days), Clock(tmp_path)
+    chance = random.Random(kills)
+    taken = Taken(lambda: None, chance, 0)
+    numbers: set[int] = set()
+
+    def worker() -> int:
+        path = tmp_path / "number"
+        number = int(path.read_text() or 0) if path.exists() else 0
+        return number if number and lives(number, tmp_path) else 0
+
+    with http_receiver(moody(kills, taken.once)) as receiver:
+        url = "" if store_url.startswith("sqlite") else store_url
+        workspace = quarter.open(tmp_path / "co", url, **declarations(receiver.port))
+        clock.set(0, quarter.at(0, hour=2))
+        with forks("tests.worker.server", str(tmp_path), count=1) as found:
+            left, phase = kills, 0
+            for place in range(days):
+                for moment, happens in phases(quarter, workspace, place):
+                    happens()
+                    clock.set(phase := phase + 1, moment)
+                    while left > 0 and chance.random() < left / (3 * days - phase + 1):
+                        left -= 1
+                        until(worker, "no worker is started")
+                        time.sleep(chance.uniform(0, 0.4))
+                        number = worker()
+                        numbers.add(number)
+                        if left % 2:
+                            kill(number, tmp_path)
+                        else:
+                            found.kill(0)
+                            until(lambda one=number: not lives(one, tmp_path), "a worker outlives its server")
+                    settled(clock, workspace, phase)
+            port = int((tmp_path / "port").read_text())
+            told = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=PATIENCE).json()
+            assert told["ready"] and all(check["ok"] for check in told["checks"])
+            assert left == 0
+            last = worker()
+        until(lambda: not lives(last, tmp_path), "a worker outlives its server")
+        assert len(numbers | {last}) > kills // 2
         check(workspace, taken, twin)
         workspace.store.close()

@@ -1,7 +1,7 @@
-"""The worker that a server has beside it: a process of its own, started again when it ends.
+"""Processes that a server has beside it, started again when they end: the worker, and others that answer.
 
-What it computes takes no time from requests, gives its memory back, and can be ended at once. It ends
-with the server, however that ends: `retinue.worker.parent`.
+What they compute takes no time from requests to this one. They end with the server, however that ends:
+`retinue.worker.parent`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,29 @@ def worker_command(root: Path, log_format: Literal["json", "text"]) -> tuple[str
     return (*COMMAND, "work", "-C", str(root), "--log-format", log_format)
 
 
+def answering_command(root: Path, listening: int, flags: Sequence[str]) -> tuple[str, ...]:
+    """What starts another process that answers at the socket; `flags` are those of this one."""
+    return (*COMMAND, "serve", "-C", str(root), "--beside", str(listening), *flags)
+
+
 class Company:
     """Keeps a process running until it is told to end. `starts` is how often it was started."""
 
-    def __init__(self, command: Sequence[str], first_wait: float = FIRST_WAIT):
+    def __init__(
+        self,
+        command: Sequence[str],
+        first_wait: float = FIRST_WAIT,
+        most_wait: float = MOST_WAIT,
+        *,
+        what: str = "the worker",
+        passes: Sequence[int] = (),
+    ):
+        """`passes` are descriptors that it inherits."""
         self.command = tuple(command)
+        self.what = what
+        self.passes = tuple(passes)
         self.first_wait = first_wait
+        self.most_wait = most_wait
         self.starts = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._over = threading.Event()
@@ -50,12 +67,6 @@ class Company:
     def running(self) -> bool:
         process = self._process
         return process is not None and process.poll() is None
-
-    @property
-    def number(self) -> int | None:
-        """The number of the process that is running."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
 
     def tell(self, number: int) -> None:
         """Send it a signal. Safe in a signal handler."""
@@ -88,17 +99,19 @@ class Company:
             if self._over.is_set():
                 return
             lived = time.monotonic() - began
-            wait = self.first_wait if lived > MOST_WAIT else wait
-            _log.error("the worker ended (status %s); it is started again in %.0f s", status, wait)
+            wait = self.first_wait if lived > self.most_wait else wait
+            _log.error("%s ended (status %s); it is started again in %.0f s", self.what, status, wait)
             self._over.wait(wait)
-            wait = min(2 * wait, MOST_WAIT)
+            wait = min(2 * wait, self.most_wait)
 
     def _lived(self) -> int | str:
         """One life of the process; how it ended."""
         end, ours = os.pipe()
         try:
             # In a session of its own: Ctrl-C is for the server, which then tells it.
-            self._process = subprocess.Popen(self.command, stdin=end, start_new_session=True)
+            self._process = subprocess.Popen(
+                self.command, stdin=end, start_new_session=True, pass_fds=self.passes
+            )
         except OSError as error:
             return f"it could not be started: {error.strerror}"
         else:
