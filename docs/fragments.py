@@ -1,7 +1,7 @@
 """YAML in the documentation that is part of a project, checked against the models.
 
-A block says which file it belongs to: ```` ```yaml retinue.yaml ````, ```` ```yaml metrics.yaml ```` or
-```` ```yaml scorecards/x.yaml ````. With the word `part` (```` ```yaml part retinue.yaml ````) it shows some keys only.
+A block says which file it belongs to: ```` ```yaml retinue.yaml ````, ```` ```yaml metrics.yaml ````,
+```` ```yaml scorecards/x.yaml ```` or ```` ```yaml playbooks/x.yaml ````. With the word `part` (```` ```yaml part retinue.yaml ````) it shows some keys only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from docs.pages import Block
 from retinue.errors import Problem
 from retinue.project import yaml
 from retinue.project.metrics import AnyMetric
+from retinue.project.playbooks import Playbook
 from retinue.project.project import Settings
 from retinue.project.scorecards import Scorecard
 
@@ -38,6 +39,8 @@ def model_of(block: Block) -> type[BaseModel] | None:
         return Settings
     if "scorecards" in parts:
         return Scorecard
+    if "playbooks" in parts:
+        return Playbook
     return MetricsFile if "metrics" in parts else None
 
 

@@ -70,6 +70,8 @@ def test_links_to_absent_files_and_headings_are_found_and_code_is_not_a_link(tmp
         ("part retinue.yaml", "home: ${HOME}\ntimezone: ${ZONE:-Europe/Berlin}", True),
         ("part retinue.yaml", "timezone: ${ZONE:-Europe/Nowhere}", False),
         ("part retinue.yaml", "home: a\nhome: b", False),
+        ("playbooks/a.yaml", "playbook: a\nwhen: {band: at_risk}\nsteps: [{task: 'Call {name}'}]", True),
+        ("playbooks/a.yaml", "playbook: a\nwhen: {band: at_risk}\nsteps: [{task: 'Call {nam}'}]", False),
         ("other.yaml", "whatever: [1, 2]", True),
         ("", "whatever: [1, 2]", True),
     ],
