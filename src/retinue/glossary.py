@@ -168,6 +168,12 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("horizon", "The days within which an outcome is to be foreseen.", ("outcome",)),
     Term(
+        "intervention",
+        "Something that was or is done for an account, with its kind, days, owner and reason: by a playbook, "
+        "or recorded by hand. It enters no score; its effect can be measured.",
+        ("playbook", "outcome"),
+    ),
+    Term(
         "known",
         "The day on which a row was first available. It may be later than the day it occurred.",
         ("occurred",),
@@ -306,8 +312,20 @@ TERMS: tuple[Term, ...] = (
         "Said of a metric whose source has had no row of any account for longer than the measure's limit.",
         ("held", "watermark"),
     ),
-    Term("task", "A piece of work about an account, with an owner and a due date.", ("playbook",)),
+    Term(
+        "task",
+        "A piece of work about an account, with an owner and a due date. It may answer an alert, be a step "
+        "of a playbook, and have a checklist; one that is snoozed is out of sight until its day.",
+        ("alert", "playbook", "touch"),
+    ),
     Term("tenure", "Days since an account started.", ("stage", "cohort")),
+    Term(
+        "touch",
+        "That somebody turned to an account: a note, a task that was done, a pulse, an outcome, an override, "
+        "a new owner, or an intervention recorded by hand. The response time runs from an alert or "
+        "transition to the first one.",
+        ("task", "transition"),
+    ),
     Term(
         "transition", "A change of band, with its kind and its drivers.", ("band", "driver", "recalibrated")
     ),

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from retinue.store import migrations
 from retinue.store.database import Store, utc
 from retinue.store.published.current import RunInfo, current_run
-from retinue.store.tables import audit, people, sessions
+from retinue.store.tables import alerts, audit, enrolments, people, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,13 @@ def standing(store: Store, now: datetime) -> Standing:
 
 
 def said_version(store: Store) -> int:
-    """A number that grows with whatever anybody says or does."""
+    """A number that grows with whatever anybody says or does, and with what is raised."""
+    newest = [
+        select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery()
+        for table in (audit, alerts, enrolments)
+    ]
     with store.read() as connection:
-        return int(connection.execute(select(func.coalesce(func.max(audit.c.id), 0))).scalar_one())
+        return int(connection.execute(select(newest[0] + newest[1] + newest[2])).scalar_one())
 
 
 def _bytes(store: Store) -> int:
