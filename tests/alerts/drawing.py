@@ -29,7 +29,10 @@ def drawn(accounts: int, days: int, seed: int, every: int) -> Quarter:
     again = {name: np.clip(grid[name] + rng.normal(0, 4, grid[name].shape), 0, 100).round(2) for name in
              ("computed", "adoption")}  # fmt: skip
     turn = len(dates) // 2
-    restated = {turn + 3: range(turn - 2, turn + 3), len(dates) - 6: range(len(dates) - 14, len(dates) - 6)}
+    restated = {
+        turn + 3: range(max(turn - 2, 0), turn + 3),
+        len(dates) - 3: range(max(len(dates) - 11, 0), len(dates) - 3),
+    }
     return Quarter(
         seed=seed,
         dates=dates,

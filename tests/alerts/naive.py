@@ -132,10 +132,12 @@ class Company(Reading):
         for account in sorted(set(here) | set(memory)):
             episode = memory.setdefault(account, Episode())
             if account not in here or not self._holds(kind, rule, account, day):
-                episode.since, episode.told, episode.storm = None, False, None
+                episode.since, episode.told = None, False
                 continue
             if episode.since is None or event:
                 begins = episode.since is None
+                if begins and episode.storm is not None:
+                    episode.raised = None  # a storm is no telling of one account
                 episode.since, episode.told, episode.storm = day, False, None
                 if begins and kind in ("band", "drop", "component", "coverage_below"):
                     episode.told = self._other_formula(account, day, self.looked)

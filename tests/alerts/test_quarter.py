@@ -67,6 +67,13 @@ def test_every_day_of_a_quarter_is_the_naive_one_on_postgresql(tmp_path: Path, p
     both.workspace.store.close()
 
 
+def test_a_quarter_of_2000_accounts_week_by_week(tmp_path: Path):
+    both = played(draw(2000, 91, seed=1, every=7), tmp_path / "co")
+    assert both.counted["alerts"] > 300 and both.counted["messages"] > 300
+    both.workspace.store.close()
+
+
+@pytest.mark.long
 def test_a_quarter_of_2000_accounts_day_by_day(tmp_path: Path):
     both = played(draw(2000, 90, seed=1), tmp_path / "co")
     store, naive = both.workspace.store, both.naive

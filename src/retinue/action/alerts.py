@@ -34,7 +34,8 @@ class Memory:
     """What one rule remembers of each account: since when its condition holds (NEVER if it does not),
     when it was last raised, and whether this episode has been dealt with.
 
-    One that was raised in this episode, and has not been dealt with, was told of in a storm only.
+    One that was raised in this episode, and has not been dealt with, was told of in a storm only; where
+    nothing holds, so was one that has not been dealt with when it was last raised.
     """
 
     since: Days
@@ -187,17 +188,22 @@ def remembered(
     begins = true & (memory.since == NEVER)
     # Each new row of an event is an episode of its own.
     since = np.where(true, np.where(begins | event, now.day, memory.since), NEVER)
-    told = np.where(begins | event, False, memory.told) & true
+    ended = ~true & (memory.since != NEVER)
+    told = np.where(ended, memory.told | (memory.raised < memory.since), memory.told)
+    # Who was told of among very many has not been told of: that keeps nothing back that is their own.
+    forgotten = begins & ~told & (memory.raised != NEVER)
+    raised = np.where(forgotten, NEVER, memory.raised)
+    told &= ~(begins | (event & true))
     silent = begins & now.recalibrated & (rule.kind in ("band", "drop", "component", "coverage_below"))
     if new and not event:
         silent = silent | begins
     told = told | silent
     held = true & (now.day - since >= rule.hold.days)
     # Of events everyone counts: what is due within `rest` of another event is news all the same.
-    rested = np.full(len(true), True) if event else now.day - memory.raised >= rule.rest.days
-    in_storm = true & ~told & (memory.raised >= since)
-    due = (held & ~told & rested & ~in_storm) | _left(in_storm, memory.raised)
-    return Memory(since, memory.raised, told), due
+    rested = np.full(len(true), True) if event else now.day - raised >= rule.rest.days
+    in_storm = true & ~told & (raised >= since)
+    due = (held & ~told & rested & ~in_storm) | _left(in_storm, raised)
+    return Memory(since, raised, told), due
 
 
 def _left(in_storm: Flags, raised: Days) -> Flags:

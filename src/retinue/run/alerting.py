@@ -333,7 +333,8 @@ def _remembered(memory: Memory, now: Picture, before: Remembered | None) -> Reme
                 told.subjects.append(before.subjects[place])
                 told.since.append(None)
                 told.raised.append(last)
-                told.told.append(False)
+                since = before.since[place]
+                told.told.append(before.told[place] or (since is not None and last < since))
     return told
 
 
