@@ -57,13 +57,13 @@ def test_an_event_shows_the_rows_that_were_new(evaluated: Workspace):
     one = raised(evaluated, "billed", "A-04")
     page = desk.alert(evaluated, OPERATOR, one.id, now=NOW)
     assert page.sources == ("invoices",)
-    [found] = desk.rows_behind(evaluated, OPERATOR, one.id)
+    [found] = desk.behind(evaluated, OPERATOR, one.id).rows
     assert found.trouble is None and found.rows
     assert [(row.known, row.values) for row in found.rows] == [(date(2026, 3, 5), ("2500",))]
     assert all(row.known <= one.as_of for row in found.rows)
     silent = raised(evaluated, "silent", "A-02")
     assert desk.alert(evaluated, OPERATOR, silent.id, now=NOW).sources == ("surveys",)
-    [rows] = desk.rows_behind(evaluated, OPERATOR, silent.id)
+    [rows] = desk.behind(evaluated, OPERATOR, silent.id).rows
     assert len(rows.rows) <= 5
 
 
@@ -107,7 +107,7 @@ def test_nobody_reads_or_works_on_alerts_of_accounts_that_they_do_not_see(evalua
     hidden = raised(evaluated, "silent", "A-02").id
     for refused in (
         lambda: desk.alert(evaluated, BOB, hidden, now=NOW),
-        lambda: desk.rows_behind(evaluated, BOB, hidden),
+        lambda: desk.behind(evaluated, BOB, hidden),
         lambda: desk.close(evaluated, BOB, hidden, now=NOW),
         lambda: desk.add_task(evaluated, BOB, hidden, now=NOW),
         lambda: desk.mute(evaluated, BOB, account_id="A-02", until=SOON, reason="known", now=NOW),

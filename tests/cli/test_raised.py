@@ -48,7 +48,11 @@ def test_alerts_are_listed_with_and_without_a_subcommand(retinue, told, acme: Pa
 def test_an_alert_is_shown_closed_and_muted(retinue, told, acme: Path, store: Store):
     number = put_alert(store, "A-02")
     shown = told("alerts", "show", number, "--rows", "-C", acme)
-    assert (shown["alert"]["id"], shown["rule"]["rule"], shown["rows"]) == (number, "turned_red", [])
+    assert (shown["alert"]["id"], shown["rule"]["rule"], shown["behind"]["rows"]) == (
+        number,
+        "turned_red",
+        [],
+    )
     text = retinue("alerts", "show", number, "-C", acme).stdout
     assert "tells when an account comes into the band at risk" in text and "associated with" in text
     retinue("alerts", "mute", "--account", "A-02", "--rule", "fell", "--reason", "known", "-C", acme)

@@ -26,6 +26,7 @@ SETTINGS: dict[str, Any] = {
     "alerts": {
         "turned_red": {"band": "at_risk", "severity": "high", "do": "Call them."},
         "complains": {"event": "tickets", "where": {"kind": "bug"}},
+        "alike": {"shared_issue": {"source": "tickets", "by": "kind", "within": "28d"}},
     },
     "alerting": {"to": ["crm"]},
 }
@@ -54,13 +55,20 @@ def put_work(store: Store, texts: Mapping[str, str]) -> None:
     put_alert(store, None, text="turned_red")
 
 
-def put_alert(store: Store, account_id: str | None, *, text: str = "they", rule: str = "turned_red") -> int:
+def put_alert(
+    store: Store,
+    account_id: str | None,
+    *,
+    text: str = "they",
+    rule: str = "turned_red",
+    kind: str | None = None,
+) -> int:
     evidence: dict[str, Any] = {"name": text, "score": 30.5, "band": "at_risk", "before": 60.0, "do": text}
     if account_id is None:
         evidence = {"subject": text, "accounts": 20, "among": 40, "usual": 0.0, "p": 0.0, "do": text}
     row = {
         "rule": rule,
-        "kind": "band" if account_id is not None else "storm",
+        "kind": kind or ("band" if account_id is not None else "storm"),
         "severity": "high",
         "account_id": account_id,
         "subject": None if account_id is not None else text,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
@@ -265,3 +267,22 @@ def test_open_alerts_stand_in_the_book_and_on_the_page_of_their_account(own: Hou
     for link in links:
         assert browser.post(f"{link}/close", {"result": "called"}).status_code == 303
     assert "Open alerts" not in browser.get(f"/accounts/{ACCOUNT}").text
+
+
+def test_an_issue_that_many_share_shows_the_accounts_that_share_it(own: House):
+    store = own.workspace.store
+    number = put_alert(store, None, text="bug", rule="alike", kind="shared_issue")
+    with (own.workspace.project.root / "data" / "tickets.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    since = LAST - timedelta(days=27)
+    wanted = {row["id"] for row in rows if row["kind"] == "bug" and row["opened"][:10] >= since.isoformat()}
+    assert 0 < len(wanted) < len({row["id"] for row in rows})
+    browser = own.browser("leader")
+    assert "The accounts behind it" in browser.get(f"/alerts/{number}").text
+    page = browser.get(f"/alerts/{number}/rows")
+    assert faults(page.text) == []
+    assert {
+        one.get("href").removeprefix("/accounts/") for one in Page(page.text).all("a") if one.inside("tbody")
+    } == wanted
+    assert f"{len(wanted)} accounts" in text_of(page.text)
+    assert own.browser("owner").get(f"/alerts/{number}/rows").status_code == 404

@@ -13,7 +13,6 @@ from retinue.api.problems import responses
 from retinue.api.shapes import shape
 from retinue.desk import alerts as desk
 from retinue.desk.acting import Done
-from retinue.desk.rows import SourceRows
 from retinue.store.work.alerts import Alert
 
 reads = APIRouter(tags=["alerts"], responses=responses(401, 403, 404, 409, 422, 503))
@@ -30,12 +29,6 @@ class AlertList(BaseModel):
 
     items: list[shape(Alert)]  # type: ignore[valid-type]
     after: int | None
-
-
-class RowsBehind(BaseModel):
-    """Rows by source; none for what rests on scores and attributes alone."""
-
-    items: list[shape(SourceRows)]  # type: ignore[valid-type]
 
 
 class MuteList(BaseModel):
@@ -68,12 +61,12 @@ def one_alert(call: Reading, alert: asked.Number) -> Any:
 @reads.get(
     "/alerts/{alert}/rows",
     response_model=None,
-    responses={200: {"model": RowsBehind}},
-    summary="The rows behind an alert",
+    responses={200: {"model": shape(desk.Behind)}},
+    summary="What an alert rests on",
 )
 def alert_rows(call: Reading, alert: asked.Number) -> Any:
     """Read from the company's own tables when somebody asks, as they were known then."""
-    return call.answer({"items": desk.rows_behind(call.workspace, call.actor, alert)})
+    return call.answer(desk.behind(call.workspace, call.actor, alert))
 
 
 @router.post("/alerts/{alert}/close", response_model=None, responses=_OK, summary="Close an alert")

@@ -163,12 +163,17 @@ def show(alert: int, root: Path, rows: bool, json_: bool) -> None:
 
     workspace = open_workspace(root)
     found = desk.alert(workspace, operator(), alert, now=now())
-    behind = desk.rows_behind(workspace, operator(), alert) if rows else ()
+    behind = desk.behind(workspace, operator(), alert) if rows else desk.Behind()
     if json_:
-        print_json({**found.to_dict(), **({"rows": [one.to_dict() for one in behind]} if rows else {})})
+        print_json({**found.to_dict(), **({"behind": behind.to_dict()} if rows else {})})
         return
     _shown(Page(), found)
-    for one in behind:
+    if behind.count is not None:
+        page = Page()
+        page.heading(f"{behind.count} accounts")
+        for account in behind.accounts:
+            page.line(f"  {account.account_id}  {account.name or ''}")
+    for one in behind.rows:
         page = Page()
         page.heading(f"Rows of {one.source.replace('_', ' ')}")
         if one.trouble:

@@ -12,15 +12,16 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal, get_args
 
 from retinue.action.playbooks import Enrolment
-from retinue.desk.account import seen
+from retinue.desk.account import relative, seen
 from retinue.desk.acting import Done, counts_from
 from retinue.desk.declared import KINDS, Rule, rule_told
-from retinue.desk.rows import SourceRows, source_rows
+from retinue.desk.rows import SourceRows, in_turn, plainly, source_rows
 from retinue.desk.steady import steady
-from retinue.errors import NotFound, StoreError
+from retinue.errors import NotFound, RunError, SourceError, StoreError
 from retinue.project.alerts import AlertRule
 from retinue.run.explain import explain
 from retinue.run.explanation import Change
+from retinue.run.happenings import Happenings
 from retinue.store.people.access import Actor, require
 from retinue.store.published.current import CurrentRow
 from retinue.store.work import alerts as store
@@ -32,6 +33,7 @@ from retinue.store.work.record import standing
 from retinue.store.work.tasks import Task, tasks_of
 from retinue.store.work.tasks import add_task as task_for
 from retinue.warehouse.facts.of_account import Looked
+from retinue.warehouse.trace import Trace
 from retinue.workspace import Workspace
 
 Whose = Literal["mine", "team", "all"]
@@ -101,7 +103,7 @@ class AlertPage:
     `rule` is the rule as it is declared now, None if it is not any more. `account` is None where it
     is about the portfolio, or where the account is gone. `held_since`: since when its condition has held
     without a break until now; None: it holds no more. `change` is what moved the score until the
-    as-of date. `sources` have the rows that it rests on: `rows_behind`. `accounts` are those of a storm that
+    as-of date. `sources` have the rows that it rests on: `behind`. `accounts` are those of a storm that
     the actor may see. `mutes` keep the same from being told again.
     """
 
@@ -120,6 +122,22 @@ class AlertPage:
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What an alert rests on: rows about its account, or the accounts that share an issue: the first of
+    `count`. `trouble` says why nothing could be read now."""
+
+    rows: tuple[SourceRows, ...] = ()
+    accounts: tuple[CurrentRow, ...] = ()
+    count: int | None = None
+    trouble: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        accounts = [relative(row) for row in self.accounts]
+        rows = [one.to_dict() for one in self.rows]
+        return {"rows": rows, "accounts": accounts, "count": self.count, "trouble": self.trouble}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +215,7 @@ def _alert(workspace: Workspace, actor: Actor, number: int, now: datetime) -> Al
         account=rows[0] if rows and one.account_id is not None else None,
         held_since=store.held_since(workspace.store, actor, number),
         change=_change(workspace, actor, one, rule),
-        sources=_sources(workspace, rule) if one.account_id is not None else (),
+        sources=_sources(workspace, rule) if one.kind != "storm" else (),
         messages=tuple(_messages(workspace, actor, one)),
         tasks=tasks,
         enrolments=started,
@@ -236,7 +254,8 @@ def _sources(workspace: Workspace, rule: AlertRule | None) -> tuple[str, ...]:
     """The sources whose rows are what the rule looks at; of a score its metrics tell."""
     if rule is None:
         return ()
-    wanted = (rule.event,) if rule.event is not None else rule.touches
+    issue = (rule.shared_issue.source,) if rule.shared_issue is not None else ()
+    wanted = (rule.event,) if rule.event is not None else issue or rule.touches
     return tuple(name for name in wanted if name in workspace.project.sources)
 
 
@@ -258,15 +277,18 @@ def _mutes_over(workspace: Workspace, actor: Actor, one: Alert, now: datetime) -
     return [mute for mute in found if one.account_id is not None or mute.account_id is None]
 
 
-def rows_behind(workspace: Workspace, actor: Actor, number: int) -> tuple[SourceRows, ...]:
-    """The rows that an alert about an account rests on, read from their sources as they were known then.
+def behind(workspace: Workspace, actor: Actor, number: int) -> Behind:
+    """What an alert rests on, read from its source as it was known then.
 
-    Of an event the rows that were new; of silence the last ones. Raises NotFound.
+    Of an event the rows that were new; of silence the last ones; of an issue that many accounts share
+    those accounts, as far as the actor may see them. Raises NotFound.
     """
     one = store.alert_of(workspace.store, actor, number)
     rule = workspace.project.settings.alerts.get(one.rule)
-    if one.account_id is None or rule is None:
-        return ()
+    if rule is None:
+        return Behind()
+    if one.account_id is None:
+        return _sharing(workspace, actor, one, rule)
     looked = Looked(where=rule.where) if rule.event is not None else Looked()
     told = []
     for source in _sources(workspace, rule):
@@ -278,7 +300,21 @@ def rows_behind(workspace: Workspace, actor: Actor, number: int) -> tuple[Source
         else:
             found = dataclasses.replace(found, rows=found.rows[:5], more=found.more or len(found.rows) > 5)
         told.append(found)
-    return tuple(told)
+    return Behind(tuple(told))
+
+
+def _sharing(workspace: Workspace, actor: Actor, one: Alert, rule: AlertRule) -> Behind:
+    """The accounts that share an issue: those that are still there, the ones that need attention first."""
+    issue = rule.shared_issue
+    if issue is None or one.subject is None or one.kind == "storm":
+        return Behind()
+    try:
+        with in_turn(), Trace(None) as trace, Happenings(workspace.project, trace, one.as_of) as read:
+            ids = read.having(issue.source, issue.by, one.subject, one.as_of, issue.within.days)
+    except (SourceError, RunError) as error:
+        return Behind(trouble=plainly(error))
+    rows = sorted(standing(workspace.store, actor, ids), key=lambda row: -(row.attention or 0.0))
+    return Behind((), tuple(rows[:SHOWN]), len(rows))
 
 
 def mutes(workspace: Workspace, actor: Actor, *, now: datetime, after: int | None = None) -> Mutes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -100,12 +102,20 @@ def source_rows(
     if source not in workspace.project.sources:
         raise NotFound(f"no source {source!r}", hint="one of " + ", ".join(workspace.project.sources))
     day = as_of or _last(workspace)
+    try:
+        with in_turn():
+            return _read(workspace, account_id, source, day, looked or Looked())
+    except (SourceError, RunError) as error:
+        return SourceRows(source, day, trouble=plainly(error))
+
+
+@contextmanager
+def in_turn() -> Iterator[None]:
+    """While nobody else reads a source for a page. Raises StoreError after `PATIENCE`."""
     if not _reading.acquire(timeout=PATIENCE):
         raise StoreError("others are reading sources just now", hint="try again in a moment")
     try:
-        return _read(workspace, account_id, source, day, looked or Looked())
-    except (SourceError, RunError) as error:
-        return SourceRows(source, day, trouble=_plainly(error))
+        yield
     finally:
         _reading.release()
 
@@ -205,5 +215,6 @@ def _last(workspace: Workspace) -> date:
     return run.last_as_of
 
 
-def _plainly(error: RetinueError) -> str:
+def plainly(error: RetinueError) -> str:
+    """Why a source cannot be read, as a page says it."""
     return f"the source cannot be read now: {error}"

@@ -82,6 +82,17 @@ class Happenings:
             )
         }
 
+    def having(self, source: str, column: str, value: str, until: date, days: int) -> list[str]:
+        """The accounts with a row of this value of a column in the last `days` days, in order of id; `shared`
+        counts them."""
+        rows = self._rows(source, None, column, until - timedelta(days=days))
+        if value not in rows.values:
+            return []
+        end = day_number(until)
+        here = (rows.visible <= end) & (rows.day <= end) & ((end - rows.day) // days == 0)
+        mine = here & (rows.value == rows.values.index(value))
+        return sorted(rows.ids.take(pa.array(np.unique(rows.ix[mine]))).to_pylist())
+
     def _rows(self, source: str, where: Any, column: str | None, since: date | None) -> _Rows:
         asked = (source, None if where is None else show(where), column, since)
         if asked not in self._read:

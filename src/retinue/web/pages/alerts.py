@@ -152,8 +152,8 @@ def _book(visit: Visit, alert: Alert) -> dict[str, str] | None:
 def show_rows(visit: Visit) -> Response:
     """The rows that an alert rests on, read from their sources when somebody asks."""
     number = int(visit.path["alert"])
-    rows = desk.rows_behind(visit.workspace, visit.actor, number)
-    return visit.page("alerts/rows.html", found=rows, number=number)
+    found = desk.behind(visit.workspace, visit.actor, number)
+    return visit.page("alerts/rows.html", found=found, number=number)
 
 
 def _act(what: str, act: Callable[[Visit, int], str]) -> Callable[[Visit], Response]:
