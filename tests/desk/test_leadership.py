@@ -27,6 +27,8 @@ from retinue.run.plan import plan
 from retinue.run.validate import Validated, validate
 from retinue.store.people.access import OPERATOR, Actor
 from retinue.store.work.said import add_override
+from retinue.store.work.task_changes import close_task
+from retinue.store.work.tasks import add_task
 from retinue.workspace import Workspace, open_workspace
 from tests.desk.trading import FIRST, LAST, SOME, rows_of, run_of, trading, visible_to
 from tests.run.company import score
@@ -197,6 +199,21 @@ def test_use_is_left_out_where_it_is_not_recorded(company: Workspace) -> None:
     assert trusted(company, recorded=False).adoption is None
     assert leadership(company, OPERATOR, now=NOW, recorded=False).responses is None
     assert trusted(company).adoption is not None
+
+
+def test_the_week_says_how_soon_somebody_came_to_the_tasks(own_company: Workspace) -> None:
+    assert leadership(own_company, OPERATOR, now=NOW, recorded=True).task_responses == ()
+    first = min(rows_of(own_company, "snapshots", LAST))
+    for n in range(5):
+        made = NOW - timedelta(hours=10 * n + 10)
+        task = add_task(own_company.store, OPERATOR, first, f"call {n}", now=made, owner=f"owner {n}")
+        close_task(own_company.store, OPERATOR, task, now=made + timedelta(hours=n + 1))
+    told = leadership(own_company, OPERATOR, now=NOW, recorded=True)
+    (found,) = told.task_responses
+    assert (found.of, found.touch.count, found.touch.median, found.touch.p90) == ("all", 5, 3.0, 5.0)
+    assert "5 tasks asked for somebody" in report.page(
+        leadership(own_company, OPERATOR, now=NOW, recorded=True)
+    )
 
 
 def test_only_who_sees_all_accounts_and_may_act_starts_a_trial(company: Workspace) -> None:

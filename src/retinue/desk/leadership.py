@@ -29,6 +29,8 @@ from retinue.store.people.uses import Response, adoption
 from retinue.store.published.current import RunInfo
 from retinue.store.published.manifest import read_manifest
 from retinue.store.published.snapshots import Published
+from retinue.store.work.responses import Responses
+from retinue.store.work.responses import responses as task_responses
 from retinue.workspace import Workspace
 
 #: Days ahead in which renewals are counted, and days back to which things are held.
@@ -108,7 +110,8 @@ class Leadership:
     """The report over the accounts that the actor sees. `complete`: accounts that are gone are among them.
 
     `verdict` is None before a trial, `responses` where uses are not recorded. `losses` are those since
-    `lost_since`; `losses_read` says whether the project's own outcomes are among them.
+    `lost_since`; `losses_read` says whether the project's own outcomes are among them. `task_responses`
+    say how soon somebody came to what tasks answer: all, and by team.
     """
 
     project: str
@@ -130,6 +133,7 @@ class Leadership:
     losses_read: bool
     verdict: Verdict | None
     responses: tuple[Response, ...] | None
+    task_responses: tuple[Responses, ...]
 
     @property
     def came(self) -> int:
@@ -166,6 +170,7 @@ class Leadership:
             "losses_read": self.losses_read,
             "trust": dataclasses.asdict(self.verdict) if self.verdict else None,
             "responses": None if self.responses is None else [dataclasses.asdict(r) for r in self.responses],
+            "task_responses": [one.to_dict() for one in self.task_responses],
         }
 
 
@@ -230,6 +235,9 @@ def _leadership(
         if found
         else None,
         responses=used.responses if used else None,
+        task_responses=tuple(
+            one for one in task_responses(workspace.store, actor, since, now) if one.of != "owner"
+        ),
     )
 
 
