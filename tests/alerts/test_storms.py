@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from retinue.deliver import Pace, deliver_due
 from retinue.run.alerting import evaluate
 from retinue.run.playing import advance
+from retinue.store.tables import outbox
 from retinue.workspace import Workspace
 from tests.alerts.quarter import Quarter, draw
 from tests.deliver.receivers import HttpReceiver, SmtpReceiver, http_receiver, outside, smtp_receiver
@@ -167,3 +169,24 @@ def test_another_formula_says_nothing_and_a_real_drop_after_it_is_told(tmp_path:
     assert [one["account_id"] for one in world.bodies()] == [quarter.accounts[2].id]
     assert "20 points" in world.bodies()[0]["subject"]
     assert not np.any(quarter.grid["held"]) and not world.subjects()
+
+
+def test_what_is_about_everybody_goes_where_alerts_go_unless_it_is_said_where(tmp_path: Path):
+    quarter = calm()
+    quarter.grid["held"][1:] = True
+    where = (
+        WHERE
+        + "  own: {{email: {{to: owner, from: r@acme.example, smtp: {{host: 127.0.0.1, tls: none}}}}}}\n"
+    )
+    rules = RULES.replace("to: [crm], portfolio_to: [crm, board]", "to: [crm, own]")
+    with http_receiver() as hooks, smtp_receiver() as mails:
+        told = where.format(http=hooks.port, smtp=mails.port)
+        workspace = quarter.open(tmp_path / "co", alerts=rules, playbooks="", destinations=told)
+        world = World(quarter, workspace, hooks, mails)
+        assert world.day(0) == {}
+        assert world.day(1) == {"feed": 2}
+        # Nobody looks after everybody: what goes to owners is not sent to nobody.
+        with workspace.store.read() as connection:
+            sent = connection.execute(select(outbox.c.destination)).scalars().all()
+        workspace.store.close()
+    assert set(sent) == {"crm"}

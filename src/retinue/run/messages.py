@@ -157,8 +157,9 @@ def messages(workspace: Workspace, news: Sequence[NewAlert], day: date, now: dat
         # What very many would come into is told by the playbook's name, which is no rule.
         rule = rules.get(one.rule)
         about_all = one.account_id is None
-        to = policy.portfolio_to if about_all else policy.to
+        to = policy.portfolio_to or policy.to if about_all else policy.to
         to = rule.to if rule is not None and rule.to is not None else to
+        to = tuple(name for name in to if not (about_all and _goes_to_owner(project, name)))
         if not about_all and one.owner is not None:
             spent[one.owner] = spent.get(one.owner, 0) + 1
             if spent[one.owner] > policy.per_person and one.severity != "high":
@@ -171,6 +172,12 @@ def messages(workspace: Workspace, news: Sequence[NewAlert], day: date, now: dat
         for (owner, destination), rest in left.items()
     ]
     return rows
+
+
+def _goes_to_owner(project: Project, destination: str) -> bool:
+    """Whether it is mail to whoever looks after the account: nobody, of what is about all of them."""
+    declared = project.settings.destinations.get(destination)
+    return declared is not None and declared.email is not None and declared.email.to == "owner"
 
 
 def _row(
