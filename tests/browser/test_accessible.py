@@ -22,6 +22,11 @@ STATES = {
     "not there": "/no/such/page",
     "no account of that name": "/accounts/none",
     "nonsense": "/?sort=nonsense",
+    "closed alerts": "/alerts?state=any&whose=all",
+    "no alert": "/alerts?rule=none",
+    "a playbook for one account": "/playbooks/rescue/test?account=zq06-id",
+    "a playbook for none": "/playbooks/rescue/test?account=none",
+    "not for everybody": "/deliveries",
 }
 _SEVERE = ("serious", "critical")
 

@@ -108,7 +108,8 @@ class Visit:
     def at(self, path: str) -> bool:
         """Whether this page is that one, or below it."""
         here = self.request.url.path
-        roots = {"/": ("/accounts",), "/alerts": ("/alerts", "/mutes")}.get(path, (path,))
+        below = {"/": ("/accounts",), "/alerts": (path, "/mutes"), "/playbooks": (path, "/enrolments")}
+        roots = below.get(path, (path,))
         return here == path or any(here == root or here.startswith(root + "/") for root in roots)
 
     def page(self, template: str, *, status: int = 200, **told: Any) -> HTMLResponse:
