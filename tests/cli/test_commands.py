@@ -34,7 +34,7 @@ def commands(group: click.Group, above: str = "") -> dict[str, click.Command]:
 
 COMMANDS = commands(main)
 #: What prints something else than text for people.
-NOT_FOR_PEOPLE = {"schema", "serve"}
+NOT_FOR_PEOPLE = {"schema", "mcp", "serve"}
 HEAVY = ("duckdb", "ibis", "numpy", "pandas", "polars", "pyarrow", "sqlglot")
 
 
