@@ -5,6 +5,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--open/--no-open", "open_", default=False, help="Open it in the browser.")
 @click.option("--demo", is_flag=True, help="Whoever comes from this machine sees and may do everything.")
+@click.option("--beside", type=int, hidden=True)
 @click.option("--open-as", metavar="EMAIL", help="Whoever comes from this machine is that person.")
 def serve(
     root: Path,
@@ -45,6 +49,7 @@ def serve(
     worker: bool | None,
     open_: bool,
     demo: bool,
+    beside: int | None,
     open_as: str | None,
 ) -> None:
     """Serve the pages and the API until Ctrl-C or SIGTERM, and do what is due meanwhile.
@@ -68,13 +73,35 @@ def serve(
     workspace = open_workspace(root)
     flags = {"host": host, "port": port, "log_format": log_format, "worker": worker}
     settings = serve_settings(workspace.project.settings.serve, os.environ, flags, root)
-    run(workspace, settings, open_as=_opened(workspace, demo, open_as), browser=open_)
+    opened = _opened(workspace, demo, open_as)
+    if beside is not None:
+        _answer_beside(workspace, settings, beside, opened)
+        return
+    as_whom = ["--demo"] if demo else ["--open-as", open_as] if open_as else []
+    run(workspace, settings, open_as=opened, browser=open_, as_whom=as_whom)
 
 
-def run(workspace: Workspace, settings: Serve, *, open_as: Actor | None, browser: bool) -> None:
-    """Serve until the process is told to stop. Raises RetinueError where it cannot begin."""
+def run(
+    workspace: Workspace,
+    settings: Serve,
+    *,
+    open_as: Actor | None,
+    browser: bool,
+    as_whom: Sequence[str] = (),
+) -> None:
+    """Serve until the process is told to stop. Raises RetinueError where it cannot begin.
+
+    `as_whom` is what the command line says of that, for the other processes that answer.
+    """
+    with _counted_together(settings.processes):
+        _run(workspace, settings, open_as=open_as, browser=browser, as_whom=as_whom)
+
+
+def _run(
+    workspace: Workspace, settings: Serve, *, open_as: Actor | None, browser: bool, as_whom: Sequence[str]
+) -> None:
     from retinue.serve.app import serving
-    from retinue.serve.company import Company, worker_command
+    from retinue.serve.company import Company, answering_command, worker_command
     from retinue.serve.logs import set_up
     from retinue.serve.process import bound
     from retinue.serve.process import serve as answer
@@ -90,7 +117,12 @@ def run(workspace: Workspace, settings: Serve, *, open_as: Actor | None, browser
     set_up(form)
     listening = bound(settings)
     company = Company(worker_command(workspace.project.root, form)) if settings.worker else None
-    served = serving(settings, workspace, _clock(), open_as=open_as, company=company)
+    number, flags = listening.fileno(), ("--host", settings.host, "--log-format", form, *as_whom)
+    command = answering_command(workspace.project.root, number, flags)
+    others = [
+        Company(command, what="a process that answers", passes=[number]) for _ in range(1, settings.processes)
+    ]
+    served = serving(settings, workspace, _clock(), open_as=open_as, company=company, others=others)
     host, port = listening.getsockname()[:2]
     name = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
     address = f"http://{name}:{port}"
@@ -102,6 +134,34 @@ def run(workspace: Workspace, settings: Serve, *, open_as: Actor | None, browser
             _open(address)
 
     answer(served, listening, ready)
+
+
+def _answer_beside(workspace: Workspace, settings: Serve, listening: int, open_as: Actor | None) -> None:
+    """What the other processes do: answer at the socket that they inherit, and nothing else."""
+    import socket
+
+    from retinue.serve.app import serving
+    from retinue.serve.logs import set_up
+    from retinue.serve.process import serve as answer
+
+    os.environ.pop("NOTIFY_SOCKET", None)  # the process that started this one tells how the server is
+    set_up(settings.log_format)
+    served = serving(settings, workspace, _clock(), open_as=open_as, ahead=False)
+    answer(served, socket.socket(fileno=listening))
+
+
+@contextmanager
+def _counted_together(processes: int) -> Iterator[None]:
+    """Where several processes answer, what each counts is added up; the library looks when it is loaded."""
+    if processes == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="retinue-measures-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def said(

@@ -8,14 +8,16 @@ about; the newest of a kind stays until there is a newer one. `retinue.desk.work
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,6 @@ VERSION = 1
 PATIENCE = 5.0
 
 _lock = threading.Lock()
-_turn = threading.Lock()
-_works: dict[tuple[Path, str], Work] = {}
 _threads: list[threading.Thread] = []
 _processes: list[subprocess.Popen[str]] = []
 _over = threading.Event()
@@ -52,22 +52,43 @@ class Work:
 
 
 def work(home: Path, name: str) -> Work | None:
-    """The work of that name that goes on, or was the last one; None if there was none."""
-    with _lock:
-        return _works.get((home, name))
+    """The work of that name that goes on, in whichever process, or was the last one; None if there was
+    none."""
+    try:
+        told = Work(**json.loads(_told_in(home, name).read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    if not told.going:
+        return told
+    if (lock := _taken(_folder(home) / f"{name}.lock")) is None:
+        return told
+    os.close(lock)  # nobody is at it
+    return replace(told, error="it ended before it was done")
+
+
+def forget(home: Path) -> None:
+    """Forget what became of earlier work, so that what failed may be tried again."""
+    for path in _folder(home).glob("*.work.json"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def start(home: Path, name: str, about: str, asked: Sequence[str]) -> bool:
     """Have `working` do what is asked, unless work of that name goes on; returns whether it was started.
 
-    `about` says what it is about (a run). All work of this process takes turns.
+    `about` says what it is about (a run). All work in a home takes turns, whichever process has it done.
+    Raises StoreError where the home takes no files.
     """
-    place = (home, name)
+    folder = _folder(home)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make {folder}: {error.strerror}") from None
     with _lock:
-        going = _works.get(place)
-        if (going is not None and going.going) or _over.is_set():
+        if _over.is_set() or (lock := _taken(folder / f"{name}.lock", tries=5)) is None:
             return False
-        _works[place] = Work(about)
+        place = _Place(home, name, lock)
+        _tell(place, Work(about))
         thread = threading.Thread(
             target=_done, args=(place, list(asked)), name=f"retinue-{name}", daemon=True
         )
@@ -99,53 +120,107 @@ def end() -> None:
 atexit.register(end)
 
 
-def _done(place: tuple[Path, str], asked: list[str]) -> None:
-    with _turn:
-        if _over.is_set():
-            return
-        _told(place, doing="starting")
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "retinue.desk.working", *asked],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        except OSError as error:
-            _told(place, error=f"no process could be started: {error.strerror}")
-            return
+@dataclass
+class _Place:
+    """Work that this process has done: while it goes on, its lock is held."""
+
+    home: Path
+    name: str
+    lock: int
+    now: Work | None = None
+
+
+def _done(place: _Place, asked: list[str]) -> None:
+    turn = None
+    try:
+        while (turn := _taken(_folder(place.home) / "turn.lock")) is None:
+            if _over.wait(0.1):
+                return
+        _in_turn(place, asked)
+    finally:
+        if turn is not None:
+            os.close(turn)
+        os.close(place.lock)
+
+
+def _in_turn(place: _Place, asked: list[str]) -> None:
+    if _over.is_set():
+        return
+    _change(place, doing="starting")
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "retinue.desk.working", *asked],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    except OSError as error:
+        _change(place, error=f"no process could be started: {error.strerror}")
+        return
+    with _lock:
+        _processes.append(process)
+    try:
+        _follow(place, process)
+    finally:
+        process.kill()
+        process.communicate()
         with _lock:
-            _processes.append(process)
-        try:
-            _follow(place, process)
-        finally:
-            process.kill()
-            process.communicate()
-            with _lock:
-                _processes.remove(process)
+            _processes.remove(process)
 
 
-def _follow(place: tuple[Path, str], process: subprocess.Popen[str]) -> None:
+def _follow(place: _Place, process: subprocess.Popen[str]) -> None:
     """What the process says of itself, line by line, until it ends."""
     assert process.stdout is not None
     for line in process.stdout:
         with suppress(ValueError):
             said = json.loads(line)
-            _told(place, **{key: said[key] for key in ("doing", "part", "error", "done") if key in said})
+            _change(place, **{key: said[key] for key in ("doing", "part", "error", "done") if key in said})
     status = process.wait()
-    found = work(*place)
-    if found is not None and found.going:
-        _told(place, error=f"it ended before it was done (status {status})")
+    if place.now is not None and place.now.going:
+        _change(place, error=f"it ended before it was done (status {status})")
 
 
-def _told(place: tuple[Path, str], **changes: Any) -> None:
-    with _lock:
-        _works[place] = replace(_works[place], **changes)
+def _change(place: _Place, **changes: Any) -> None:
+    assert place.now is not None
+    _tell(place, replace(place.now, **changes))
+
+
+def _tell(place: _Place, now: Work) -> None:
+    place.now = now
+    text = json.dumps(asdict(now)).encode()
+    replace_file(_told_in(place.home, place.name), lambda sink: sink.write(text), sync=False)
+
+
+def _folder(home: Path) -> Path:
+    return home / "state" / "pages"
+
+
+def _told_in(home: Path, name: str) -> Path:
+    return _folder(home) / f"{name}.work.json"
+
+
+def _taken(path: Path, tries: int = 1) -> int | None:
+    """The lock, as a descriptor to close; None where somebody has it. The system lets go of it when its
+    process ends, however that ends. Whoever only looks has it for a moment: more `tries` wait for that."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return None
+    for left in reversed(range(tries)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                time.sleep(0.01)
+        else:
+            return descriptor
+    os.close(descriptor)
+    return None
 
 
 def keep(home: Path, name: str, run_id: str, told: dict[str, Any]) -> None:
     """Keep what was found about a run; what is older goes."""
-    folder = home / "state" / "pages"
+    folder = _folder(home)
     text = json.dumps({"version": VERSION, "run_id": run_id, "told": told}, allow_nan=False)
     path = folder / f"{name}-{check_run_id(run_id)}.json"
     replace_file(path, lambda sink: sink.write(text.encode()))
@@ -157,7 +232,7 @@ def keep(home: Path, name: str, run_id: str, told: dict[str, Any]) -> None:
 
 def kept(home: Path, name: str, run_id: str) -> tuple[str, dict[str, Any]] | None:
     """What is kept about the run, or about the latest one before it: (its id, what was found)."""
-    folder = home / "state" / "pages"
+    folder = _folder(home)
     paths = [folder / f"{name}-{run_id}.json", *sorted(folder.glob(f"{name}-*.json"), reverse=True)]
     for path in paths:
         with suppress(OSError, ValueError, KeyError, TypeError, StoreError):

@@ -129,7 +129,13 @@ class Serve(Declaration):
     log_format: Literal["json", "text"] = Field(
         default="json", description="how a line of the log is written"
     )
-    threads: int = Field(default=6, ge=1, le=200, description="requests that are answered at once")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=32,
+        description="processes that answer at the port; each keeps what it reads often in memory of its own",
+    )
+    threads: int = Field(default=6, ge=1, le=200, description="requests that each of them answers at once")
     metrics_from: tuple[Network, ...] = Field(
         default=(),
         description="addresses or networks that may read `/metrics` without a key, beside this machine",

@@ -6,7 +6,7 @@ import ipaddress
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from retinue.api.app import application as api
 from retinue.api.calls import PREFIX, Api
+from retinue.desk.background import forget
 from retinue.desk.trust import keep_up
 from retinue.errors import ProjectError
 from retinue.project.load import load
@@ -64,9 +65,10 @@ class Served:
         environ: Mapping[str, str] | None = None,
         ahead: bool = True,
         company: Company | None = None,
+        others: Sequence[Company] = (),
     ):
         """With `ahead`, what pages show of a new run is made before somebody asks for it. `company` is the
-        worker beside it, started and ended with it."""
+        worker beside it, `others` answer at the same port; all are started and ended with it."""
         self.settings = settings
         self.environ = os.environ if environ is None else environ
         self.clock = clock
@@ -85,6 +87,7 @@ class Served:
         self._compose()
         self.ahead = ahead
         self.company = company
+        self.companies = (*([company] if company is not None else []), *others)
         self._run: str | None = None
         self.beside = [
             Repeated("writing down of use", WRITE, self.uses.write),
@@ -202,23 +205,25 @@ class Served:
 
     async def start(self) -> None:
         anyio.to_thread.current_default_thread_limiter().total_tokens = self.settings.threads
+        if self.ahead:
+            forget(self.workspace.project.home)  # what failed may be tried again
         for work in self.beside:
             work.start()
-        if self.company is not None:
-            self.company.start()
+        for one in self.companies:
+            one.start()
 
     def ending(self) -> None:
-        """The server is to stop: the worker may begin to, while requests are answered still."""
-        if self.company is not None:
-            self.company.end()
+        """The server is to stop: the others may begin to, while requests are answered still."""
+        for one in self.companies:
+            one.end()
 
     async def stop(self) -> None:
         self.ending()
         for work in self.beside:
             await anyio.to_thread.run_sync(work.stop)
         await anyio.to_thread.run_sync(self.uses.write)
-        if self.company is not None:
-            await anyio.to_thread.run_sync(self.company.stop)
+        for one in self.companies:
+            await anyio.to_thread.run_sync(one.stop)
 
     front: Front
 
@@ -232,15 +237,23 @@ def serving(
     environ: Mapping[str, str] | None = None,
     ahead: bool = True,
     company: Company | None = None,
+    others: Sequence[Company] = (),
 ) -> Served:
     """Everything that one process serves; its `front` is the ASGI application."""
     served = Served(
-        settings, workspace, clock, open_as=open_as, environ=environ, ahead=ahead, company=company
+        settings,
+        workspace,
+        clock,
+        open_as=open_as,
+        environ=environ,
+        ahead=ahead,
+        company=company,
+        others=others,
     )
     measures = Measures(
         lambda: standing(workspace.store, clock()), lambda: health.free_bytes(workspace.project.home)
     )
-    measures.registry.register(Working(lambda: working(workspace.store), company))
+    measures.beside.register(Working(lambda: working(workspace.store), company))
     served.front = Front(served, settings, measures, served.start, served.stop)
     return served
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from retinue import __version__
 from retinue.errors import RetinueError
 from retinue.store.upkeep.standing import Standing
 
+#: Where processes that answer at one port share what they count: a folder, by the library's name for it.
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -37,7 +41,9 @@ class Measures:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self.registry.register(_Standing(standing, free_bytes))
+        # Asked of the store at each reading, so the same whichever process is asked.
+        self.beside = CollectorRegistry(auto_describe=True) if SHARED in os.environ else self.registry
+        self.beside.register(_Standing(standing, free_bytes))
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """`route` is a template, so that there are as many as there are pages."""
@@ -46,7 +52,12 @@ class Measures:
         self.seconds.labels(route, method).observe(seconds)
 
     def text(self) -> bytes:
-        return generate_latest(self.registry)
+        """All of it; of several processes that answer the sums, whichever of them is asked."""
+        if SHARED not in os.environ:
+            return generate_latest(self.registry)
+        requests = CollectorRegistry()
+        MultiProcessCollector(requests)  # type: ignore[no-untyped-call]
+        return generate_latest(requests) + generate_latest(self.beside)
 
 
 class _Standing(Collector):

@@ -153,8 +153,8 @@ class _Server(uvicorn.Server):
         last.start()
 
     def _again(self, number: int, _frame: object) -> None:
-        if self.served.company is not None:
-            self.served.company.tell(number)
+        for one in self.served.companies:
+            one.tell(number)
         threading.Thread(target=self.served.read_again, name="retinue-reload", daemon=True).start()
 
 
