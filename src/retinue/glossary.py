@@ -127,6 +127,11 @@ TERMS: tuple[Term, ...] = (
     ),
     Term("curve", "The rule that turns a metric's value into 0 to 100 points.", ("measure", "cohort")),
     Term(
+        "destination",
+        "Where messages go, by one channel: e-mail, Slack, Microsoft Teams, a webhook, Apprise.",
+        ("alert", "playbook"),
+    ),
+    Term(
         "drift",
         "That the accounts, the rate of the outcome, or what a score is worth are no longer what they were.",
         (
@@ -143,6 +148,12 @@ TERMS: tuple[Term, ...] = (
         "effective",
         "The score after a person's override; the same as published where there is none.",
         ("override", "published"),
+    ),
+    Term(
+        "enrolment",
+        "An account in a playbook, from the day on which it came in; for one that is held out nothing is "
+        "done, so that the playbook can be compared with nothing.",
+        ("playbook", "intervention"),
     ),
     Term("fact", "A dated row about an account, read from a source.", ("source", "occurred", "known")),
     Term(
@@ -224,6 +235,11 @@ TERMS: tuple[Term, ...] = (
         "The state of an account with too little coverage. It is not a low score.",
         ("coverage",),
     ),
+    Term(
+        "mute",
+        "What keeps alerts of an account, of a rule or of both from being raised, until a day, for a reason.",
+        ("alert",),
+    ),
     Term("occurred", "The day on which a row happened, in the project's timezone.", ("known", "as-of date")),
     Term(
         "outcome",
@@ -265,6 +281,11 @@ TERMS: tuple[Term, ...] = (
         "reference",
         "The frozen history that a cohort curve compares with; it changes with the calendar quarter.",
         ("cohort", "curve"),
+    ),
+    Term(
+        "rehearsal",
+        "What a playbook would do, for one account or for all, without doing any of it.",
+        ("playbook", "enrolment"),
     ),
     Term("rejected", "Said of a row that could not be used; it is kept with the reason.", ("source", "run")),
     Term(
