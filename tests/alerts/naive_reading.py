@@ -138,9 +138,9 @@ class Reading:
 
     def _feeds(self, _rule: Rule, day: date) -> dict[str, int]:
         held = sum(one.held for one in self.seen[day].values())
-        found = {"a source of scores": held} if held else {}
-        if self.usage[day] == "feed_stopped":
-            found["the feed of usage"] = len(self.seen[day])
+        found = {"a feed": held} if held else {}
+        if self.usage[day] == "feed_stopped" and not held:
+            found["a feed"] = 0
         return found
 
     def _alike(self, rule: Rule, day: date) -> dict[str, int]:

@@ -14,6 +14,8 @@ from retinue.action.picture import NEVER, Flags
 FALSE = 0.05
 #: Windows before the last one that it is compared with.
 WINDOWS = 3
+#: What a feed that stopped is called; of one the scores that it holds are counted, of usage none.
+A_FEED = "a feed"
 
 
 @dataclass(frozen=True, slots=True)

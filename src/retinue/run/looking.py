@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retinue.action.picture import BANDS, NEVER, Earlier, Happened, Picture, aligned
-from retinue.action.portfolio import WINDOWS, Finding, rising, shared
+from retinue.action.portfolio import A_FEED, WINDOWS, Finding, rising, shared
 from retinue.insight.anomalies import RATE
 from retinue.project.alerts import AlertRule
 from retinue.project.conditions import names as names_of
@@ -217,15 +217,18 @@ class Looking:
         return rising(groups, place, *inside, asked.at_least)
 
     def _stopped(self, now: Picture) -> list[Finding]:
-        """Scores that are held because a source that they rest on has stopped."""
+        """What has stopped for everybody: a feed, however it shows (usage that stops, scores that are held
+        because a source that they rest on has), or the use itself."""
         rows = self.published.table("snapshots", dates=[self.day], columns=["held"])
         held = int(pc.sum(rows["held"]).as_py() or 0)
-        found = [Finding("a source of scores", held, len(now), 0.0, 0.0)] if held else []
+        found = [Finding(A_FEED, held, len(now), 0.0, 0.0)] if held else []
         usage = self.published.table("portfolio_usage", dates=[self.day])
         for row in usage.filter(pc.equal(usage["peers"], "portfolio")).to_pylist():
             if row["state"] in ("feed_stopped", "everybody_down"):
-                what = "the feed of usage" if row["state"] == "feed_stopped" else "everybody's usage"
-                found.append(Finding(what, len(now), len(now), 0.0, 0.0))
+                if row["state"] == "everybody_down":
+                    found.append(Finding("everybody's usage", len(now), len(now), 0.0, 0.0))
+                elif not held:
+                    found.append(Finding(A_FEED, 0, len(now), 0.0, 0.0))
         return found
 
     def _anomalies(self, now: Picture) -> tuple[Any, Any]:

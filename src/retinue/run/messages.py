@@ -10,7 +10,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from retinue.action.picture import BANDS, Earlier, Picture
-from retinue.action.portfolio import Finding
+from retinue.action.portfolio import A_FEED, Finding
 from retinue.project.alerts import Alerting, AlertRule
 from retinue.project.conditions import show
 from retinue.project.project import Project
@@ -109,8 +109,9 @@ def portfolio_alert(
     if storm:
         text = f"{many} at once: {rule.label or name.replace('_', ' ')}"
     elif rule.kind == "feed_stopped":
-        held = finding.subject == "a source of scores"
-        text = f"{finding.subject} has stopped: {many} are held" if held else f"{finding.subject} is down"
+        held = f"{many} are held" if finding.count else "nobody's use is known"
+        stopped = finding.subject == A_FEED
+        text = f"a feed has stopped: {held}" if stopped else f"{finding.subject} is down"
     elif rule.kind == "shared_issue":
         text = f"{many} have {finding.subject} in common; usual are {number(finding.usual)}"
     else:
