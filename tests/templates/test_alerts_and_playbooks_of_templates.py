@@ -29,7 +29,14 @@ class Template:
     workspace: Workspace
 
 
-@pytest.fixture(scope="module", params=names())
+#: Those that are tried each time; the others in the long suite.
+QUICK = {"saas", "insurance", "retail"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(n, marks=[] if n in QUICK else pytest.mark.long) for n in names()],
+)
 def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Template:
     name: str = request.param
     folder: Path = tmp_path_factory.mktemp("planted") / name
