@@ -234,7 +234,7 @@ def same(got, wanted):
         assert days.tolist() == [NO_DAY if getattr(s, name) is None else getattr(s, name) for s in wanted]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(history(), min_size=1, max_size=4))
 def test_the_fold_agrees_with_one_account_at_a_time(histories):
     got = fold(days_of(histories))
@@ -242,7 +242,7 @@ def test_the_fold_agrees_with_one_account_at_a_time(histories):
     assert not (got.state.above[:, 1] & ~got.state.above[:, 0]).any()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(history(), min_size=1, max_size=3), st.integers(-3, 60))
 def test_replay_equals_online(histories, cut):
     whole = fold(days_of(histories))

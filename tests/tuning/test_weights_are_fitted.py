@@ -236,9 +236,9 @@ def test_better_weights_are_adopted_and_equal_ones_are_not() -> None:
     wrong = weigh(planted(7, 6000, declared=(0.05, 0.05, 0.1, 0.8)))
     assert wrong.adopted and wrong.cross_validated is not None and wrong.cross_validated.clear
     assert wrong.proposed.tolist() == wrong.fitted.tolist()
-    adopted = sum(weigh(planted(50 + n, 1500, declared=TRUE)).adopted for n in range(6))
-    # By chance the gain is above one standard error in about 16 %: at most 3 of 6 (0.5 % for 4).
-    assert adopted <= 3
+    adopted = sum(weigh(planted(50 + n, 1500, declared=TRUE)).adopted for n in range(4))
+    # By chance the gain is above one standard error in about 16 %: at most 2 of 4 (1.5 % for 3).
+    assert adopted <= 2
 
 
 def test_a_prior_is_taken_only_where_it_is_clearly_better_on_accounts_left_out() -> None:
@@ -309,7 +309,7 @@ def test_weights_of_components_give_the_same_score_as_those_of_their_measures() 
 
 
 @given(seed=st.integers(0, 10_000), rows=st.integers(20, 120), k=st.integers(1, 6))
-@settings(max_examples=10)
+@settings(max_examples=5)
 def test_weights_are_never_negative_and_add_to_one(seed: int, rows: int, k: int) -> None:
     random = np.random.default_rng(seed)
     true, declared = random.dirichlet(np.ones(k)), random.dirichlet(np.ones(k)) + 1e-6

@@ -159,7 +159,7 @@ def without(tables: tuple[dict[Any, Any], ...], *columns: str) -> list[dict[Any,
     ]
 
 
-@settings(max_examples=2, phases=[Phase.generate])
+@settings(max_examples=1, phases=[Phase.generate])
 @given(seed=SEEDS)
 def test_scores_of_a_random_project_equal_those_by_hand(
     seed: int, tmp_path_factory: pytest.TempPathFactory
@@ -187,10 +187,8 @@ def test_order_names_threads_and_the_scale_of_weights_change_nothing(tmp_path: P
     again = world.compute(tmp_path / "again", dates)
     assert again.everything() == once.everything()
     assert again.curves.equals(once.curves)
-    mixed = world.shuffled(1).compute(tmp_path / "mixed", dates, threads=1)
+    mixed = scaled(world.shuffled(1)).compute(tmp_path / "mixed", dates, threads=1)
     assert mixed.everything() == once.everything()
-    heavy = scaled(world).compute(tmp_path / "heavy", dates)
-    assert heavy.everything() == once.everything()
     names = {a.key: f"other {99 - n}" for n, a in enumerate(world.accounts)}
     other = renamed(world, names).compute(tmp_path / "other", dates)
     expected = tuple({(names[k[0]], *k[1:]): v for k, v in table.items()} for table in once.everything())
