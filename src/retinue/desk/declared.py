@@ -9,7 +9,6 @@ from retinue.project.conditions import Condition, show
 from retinue.project.playbooks import Playbook, Step, Trigger
 from retinue.words import WORDS, number, share
 
-
 #: What the kinds of alerts are called.
 KINDS = {
     "band": "band",
@@ -20,6 +19,7 @@ KINDS = {
     "coverage_below": "coverage",
     "no_touch": "silence",
     "anomaly": "unusual usage",
+    "holds": "condition",
     "expansion": "expansion",
     "feed_stopped": "feed stopped",
     "shared_issue": "shared issue",
@@ -95,11 +95,11 @@ def _condition(rule: AlertRule) -> str:
             kinds = {
                 "week": "in the last week",
                 "decline": "by a slow decline",
-                "any": "in a week or by a decline",
+                "any": "in the last week or by a slow decline",
             }
             return f"usage is unusually low, {kinds[rule.anomaly or 'any']}"
-        case "expansion":
-            return f"this begins to hold: {_shown(rule.expansion)}"
+        case "expansion" | "holds":
+            return f"this begins to hold: {_shown(rule.expansion or rule.holds)}"
         case "feed_stopped":
             return "a source that scores rest on has stopped"
         case "shared_issue":

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from retinue.project.alerts import AlertRule, Band
+from retinue.project.conditions import show
 from retinue.project.declaration import Declaration, Length, Span, When, Where
 
 #: What a trigger can be, besides an alert.
@@ -51,6 +52,12 @@ class Trigger(Declaration):
     @property
     def kind(self) -> str:
         return next(key for key in TRIGGERS if getattr(self, key) is not None)
+
+    @property
+    def reason(self) -> str:
+        """What starts it in a few words, as it is kept of each account: `alert turned_red`."""
+        value = getattr(self, self.kind)
+        return f"{self.kind} {show(value) if self.kind == 'holds' else value}"[:200]
 
     def rule(self, applies_to: Any, rest: Any) -> AlertRule | None:
         """The same as a rule over the accounts of a date; None for an alert, which is raised elsewhere."""

@@ -105,9 +105,7 @@ def rehearse_playbook(
     table = Playing.of(workspace, [], now, progress)
     others = plays.recent(workspace.store, wanted, table.day - timedelta(days=book.once_per.days))
     groups = {one.playbook: one.group for one in workspace.project.playbooks}
-    # Texts that name the reason read as they will.
-    reason = f"{book.when.kind} {getattr(book.when, book.when.kind)}"[:200]
-    new = enrolled(book, [(one, reason) for one in wanted], others, groups, table.day)
+    new = enrolled(book, [(one, book.when.reason) for one in wanted], others, groups, table.day)
     table.standings = explanations(workspace.store, [one.account_id for one in new])
     acts: list[Act] = []
     if account_id is not None:
