@@ -18,6 +18,7 @@ from retinue.store.work import destinations as places
 from retinue.store.work.alerts import alerts_of, mutes_of
 from retinue.store.work.plays import enrolments_of
 from retinue.store.work.tasks import tasks_of
+from retinue.web.app import application
 from tests.web.company import LAST, NOW, mark, numbers_seen
 from tests.web.faults import faults
 from tests.web.house import House
@@ -286,3 +287,22 @@ def test_an_issue_that_many_share_shows_the_accounts_that_share_it(own: House):
     } == wanted
     assert f"{len(wanted)} accounts" in text_of(page.text)
     assert own.browser("owner").get(f"/alerts/{number}/rows").status_code == 404
+
+
+def test_the_use_of_alerts_and_playbooks_is_kept_with_the_account_that_it_is_about(own: House):
+    kept: list[tuple[str, str, str | None]] = []
+    own.app = application(own.site, lambda _, kind, what, account, __: kept.append((kind, what, account)))
+    browser, store = own.browser("owner"), own.workspace.store
+    alert, enrolment = put_alert(store, ACCOUNT), put_enrolment(store, ACCOUNT)
+    browser.get(f"/alerts/{alert}")
+    browser.post(f"/alerts/{alert}/close", {"result": "called"})
+    browser.get(f"/enrolments/{enrolment}")
+    browser.post(f"/enrolments/{enrolment}/stop", {"reason": "they asked"})
+    browser.get("/alerts")
+    assert kept == [
+        ("view", "/alerts/{alert:int}", ACCOUNT),
+        ("act", "/alerts/{alert:int}/close", ACCOUNT),
+        ("view", "/enrolments/{enrolment:int}", ACCOUNT),
+        ("act", "/enrolments/{enrolment:int}/stop", ACCOUNT),
+        ("view", "/alerts", None),
+    ]

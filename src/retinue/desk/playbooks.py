@@ -19,6 +19,7 @@ from retinue.desk.acting import Done, counts_from
 from retinue.desk.declared import StepInWords, steps_told, trigger_words, until_words
 from retinue.desk.effects import Effect, effect
 from retinue.desk.plain import plain, rebuilt
+from retinue.desk.rows import in_turn
 from retinue.desk.steady import steady
 from retinue.errors import Forbidden, NotFound, StoreError
 from retinue.project.playbooks import Playbook
@@ -276,7 +277,8 @@ def rehearse(workspace: Workspace, actor: Actor, name: str, account_id: str, *, 
     require(actor, "read")
     if seen(workspace, actor, account_id) is None:
         raise NotFound(f"{account_id!r} is gone", hint="name an account of the book")
-    found = rehearse_playbook(workspace, name, now=now, account_id=account_id)
+    with in_turn():
+        found = rehearse_playbook(workspace, name, now=now, account_id=account_id)
     # How many others it holds for is not theirs to know who do not see them.
     return found if actor.everything else dataclasses.replace(found, holds=0, busy=min(found.busy, 1))
 
