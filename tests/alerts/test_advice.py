@@ -15,6 +15,7 @@ from retinue.run.playing import advance
 from retinue.run.rehearsing import rehearse_playbook
 from retinue.store.people.access import OPERATOR
 from retinue.store.tables import outbox
+from retinue.store.work.alerts import alerts_of
 from retinue.store.work.tasks import tasks_of
 from retinue.workspace import Workspace, open_workspace
 from tests.alerts.conftest import LAST, noon
@@ -105,14 +106,24 @@ def test_a_message_has_what_the_rule_says_and_what_the_scorecard_advises(evaluat
     found = [text for text in told if "Call the sponsor." in text]
     assert found
     assert any(ADOPTION in text for text in told)
+    kept = {one.evidence["do"] for one in alerts_of(evaluated.store, OPERATOR, limit=500) if one.account_id}
+    assert f"Call the sponsor. {ADOPTION}" in kept and ADOPTION in kept
     assert all(text.index("Call the sponsor.") < text.index(ADOPTION) for text in found if ADOPTION in text)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("  service:\n", "  servce:\n    advice: Look.\n  service:\n", 'scorecards.yaml:10: "measures" is missing in servce'),
-        ("      mood: {weight: 1,", "      moood: {advice: Look.,", 'scorecards.yaml:18: measure of "moood", which is no metric'),
+        (
+            "  service:\n",
+            "  servce:\n    advice: Look.\n  service:\n",
+            'scorecards.yaml:10: "measures" is missing in servce',
+        ),
+        (
+            "      mood: {weight: 1,",
+            "      moood: {advice: Look.,",
+            'scorecards.yaml:18: measure of "moood", which is no metric',
+        ),
     ],
 )
 def test_advice_for_a_part_that_is_not_there_is_an_error_with_its_place(

@@ -35,10 +35,12 @@ from retinue.action.portfolio import Finding, Known
 from retinue.action.portfolio import told as told_of
 from retinue.project.alerts import AlertRule
 from retinue.project.conditions import names as names_of
+from retinue.run.advising import advice
 from retinue.run.happenings import Happenings
 from retinue.run.layers import day_number
 from retinue.run.looking import Looking
 from retinue.run.messages import account_alert, messages, portfolio_alert
+from retinue.store.published.current import explanations
 from retinue.store.published.snapshots import Published
 from retinue.store.work import alerts as kept
 from retinue.store.work import plays
@@ -235,7 +237,6 @@ class _Date:
                 places = np.zeros(0, np.int64) if book.when.alert in found.storms else places
                 if book.applies_to is not None:
                     places = places[holds(book.applies_to, now.columns, len(now))[places]]
-                reason = f"alert {book.when.alert}"
             else:
                 rule = self.triggers[name]
                 true = condition(name, rule, now, earlier, happened)
@@ -244,7 +245,6 @@ class _Date:
                 places = np.flatnonzero(due)
                 crowded = many(len(places), len(now), policy)
                 after[name] = having_told(memory, due, now.day, storm=crowded)
-                reason = f"{book.when.kind} {getattr(book.when, book.when.kind)}"[:200]
             if many(len(places), len(now), policy):
                 finding = Finding(book.playbook, len(places), len(now), 0.0, 0.0)
                 crowd = AlertRule(feed_stopped=True, label=f"would come into the playbook {book.playbook}")
@@ -253,7 +253,7 @@ class _Date:
             ids = now.ids.take(pa.array(places)).to_pylist()
             since = self.day - timedelta(days=book.once_per.days)
             others = [*plays.recent(self.workspace.store, ids, since), *began]
-            began += enrolled(book, [(one, reason) for one in ids], others, groups, self.day)
+            began += enrolled(book, [(one, book.when.reason) for one in ids], others, groups, self.day)
         return began, crowds, after
 
     # --- what enters ---
@@ -280,6 +280,12 @@ class _Date:
 
     def _account_alerts(self, found: Raised, now: Picture, earlier: Mapping[int, Earlier]) -> list[NewAlert]:
         weights = stake(now)
+        single = {name: places for name, places in found.alerts.items() if name not in found.storms}
+        told = sorted({place for places in single.values() for place in places.tolist()})
+        ids = now.ids.take(pa.array(told, pa.int64())).to_pylist()
+        found_why = explanations(self.workspace.store, ids)
+        project = self.workspace.project
+        advised = {n: advice(project, found_why.get(one)) for n, one in zip(told, ids, strict=True)}
         news = []
         for name, places in found.alerts.items():
             rule = self.rules[name]
@@ -289,7 +295,7 @@ class _Date:
                 continue
             then = earlier.get(rule.within.days)
             news += [
-                account_alert(name, rule, now, then, place, float(weights[place]))
+                account_alert(name, rule, now, then, place, float(weights[place]), advised[place])
                 for place in places.tolist()
             ]
         return news

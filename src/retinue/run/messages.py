@@ -14,7 +14,7 @@ from retinue.action.portfolio import A_FEED, Finding
 from retinue.project.alerts import Alerting, AlertRule
 from retinue.project.conditions import show
 from retinue.project.project import Project
-from retinue.run.advising import advice, drivers
+from retinue.run.advising import drivers
 from retinue.store.published.current import explanations
 from retinue.store.work.alerts import NewAlert, raised_today
 from retinue.store.work.outbox import Row, key
@@ -28,9 +28,15 @@ _SEVERITY = {"high": 0, "normal": 1, "low": 2}
 
 
 def account_alert(
-    name: str, rule: AlertRule, now: Picture, earlier: Earlier | None, place: int, stake: float
+    name: str,
+    rule: AlertRule,
+    now: Picture,
+    earlier: Earlier | None,
+    place: int,
+    stake: float,
+    advice: str | None = None,
 ) -> NewAlert:
-    """The alert of a rule about one account of a date."""
+    """The alert of a rule about one account of a date; `advice` is what its scorecard advises."""
 
     def column(wanted: str) -> Any:
         found = now.columns.get(wanted)
@@ -47,7 +53,8 @@ def account_alert(
         "coverage": _number(now.coverage[place]),
         "arr": _number(now.arr[place]),
         "renews_in": renews_in,
-        "do": rule.do,
+        # What the rule says of all such accounts, then what the scorecard advises for this one.
+        "do": " ".join(text for text in (rule.do, advice) if text) or None,
         "label": rule.label,
     }
     if rule.component is not None and rule.component in now.components:
@@ -190,8 +197,7 @@ def _row(
     now: datetime,
     known: Mapping[str, str],
 ) -> Row:
-    # What the rule says of all such accounts, then what the scorecard advises for this one.
-    do = [text for text in (one.evidence.get("do"), advice(project, explanation)) if text]
+    do = one.evidence.get("do")
     identity = key("alert", one.rule, one.account_id, one.subject, day, destination)
     told = payload(
         identity,
@@ -200,7 +206,7 @@ def _row(
         one.summary,
         now,
         why=drivers(project, explanation),
-        do=list(dict.fromkeys(do)),
+        do=[do] if do else [],
         link=link(project, one.account_id),
         account_id=one.account_id,
         account=one.evidence.get("name"),
