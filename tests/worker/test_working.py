@@ -19,7 +19,7 @@ from retinue.store.people.access import OPERATOR
 from retinue.store.tables import alerts, audit, enrolments, outbox, schedules, tasks
 from retinue.store.work import leases
 from retinue.store.work.task_changes import close_task
-from retinue.worker.working import RUN, SWEEP, Worker, work
+from retinue.worker.working import RUN, SWEEP, Ticked, Worker, work
 from retinue.workspace import Workspace, open_workspace
 from tests.alerts.conftest import LAST, noon
 from tests.deliver.receivers import HttpReceiver, http_receiver, outside, smtp_receiver
@@ -156,6 +156,26 @@ def test_a_task_that_is_done_lets_its_playbook_go_on(quiet: Office):
         assert len(connection.execute(told).all()) == len(before) + 1
 
 
+def test_steps_that_were_broken_off_with_the_lease_are_taken_when_it_is_back(evaluated: Workspace):
+    office = Office(evaluated)
+    store = evaluated.store
+
+    class Slow(Worker):
+        """So slow that another one takes over, once."""
+
+        def _go_on(self) -> bool:
+            if not office.runs:
+                office.runs.append("slow")
+                office.after(minutes=3)
+                leases.take(store, leases.WORKER, "two", now=office.now, lease=leases.HOLDS)
+            return super()._go_on()
+
+    worker = Slow(office.workspace, lambda: office.now, outside({}), name="one")
+    assert worker.tick().tasks == 0
+    leases.give_back(store, leases.WORKER, "two")
+    assert worker.tick().tasks > 0
+
+
 def test_a_second_worker_only_sends_until_the_lease_of_the_first_ends(office: Office):
     with receiving(office) as receiver:
         first, second = office.worker("one"), office.worker("two")
@@ -238,7 +258,12 @@ def test_a_run_that_was_broken_off_is_made_up_for_and_one_that_failed_is_not(nig
         nightly.worker(score=dies).tick()
     assert leases.last_due(store, RUN).done_at is None
     stopped = nightly.worker()
-    stopped.score = lambda worker: (worker.stop.set(), "")[1]
+
+    def stops(worker: Worker) -> str:
+        worker.stop.set()
+        return ""
+
+    stopped.score = stops
     assert stopped.tick().ran is None
     assert leases.last_due(store, RUN).done_at is None
     assert nightly.worker(score=lambda _worker: "failed: no data").tick().ran == "failed: no data"
@@ -333,7 +358,12 @@ def test_it_goes_on_after_what_goes_wrong_and_gives_back_what_it_has(office: Off
         return ordinary()
 
     worker.tick = tick
-    work(worker, told=lambda done: (told.append(done.to_dict()), worker.stop.set()))
+
+    def listens(done: Ticked) -> None:
+        told.append(done.to_dict())
+        worker.stop.set()
+
+    work(worker, told=listens)
     assert len(tries) == 3
     assert told[0]["alerts"] == office.count(alerts) > 0
     assert leases.held(office.workspace.store, leases.WORKER) is None

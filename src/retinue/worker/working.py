@@ -186,8 +186,9 @@ class Worker:
         if stands is None or stands == self._advanced:
             return Played(0, 0, 0, 0, 0)
         played = advance(self.workspace, now=now, go_on=self._go_on)
-        # What a step changes may let another one begin: then it is looked at once more.
-        settled = played.advanced == 0 and not self.stop.is_set()
+        # What a step changes may let another one begin, and what was broken off is not done: then it is
+        # looked at once more.
+        settled = played.advanced == 0 and self._renewed is not None and not self.stop.is_set()
         self._advanced = stands if settled else None
         return played
 
