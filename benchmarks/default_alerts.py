@@ -69,7 +69,7 @@ def measured(workspace: Workspace, directory: Path) -> dict[str, Any]:
             "a_month": round(100 * len(risky) / months, 2),
             **_lead(risky, ids, there, dates, directory),
         },
-        "people": _workload(workspace, raised),
+        "people": _workload(workspace, raised, dates[-DAILY - 1]),
     }
 
 
@@ -145,10 +145,8 @@ def _lead(
     }
 
 
-def _workload(workspace: Workspace, raised: list[dict[str, Any]]) -> dict[str, Any]:
-    """What comes to each owner in the last eight weeks: alerts and tasks by week, and the fullest day."""
-    last = max(one["as_of"] for one in raised)
-    since = last - timedelta(days=DAILY)
+def _workload(workspace: Workspace, raised: list[dict[str, Any]], since: date) -> dict[str, Any]:
+    """What came to each owner after `since`: alerts and tasks by week, and the fullest day."""
     alerts = [(one["owner"], one["as_of"]) for one in raised if one["as_of"] > since]
     tasks = [
         (one.owner, one.said_at.date())
