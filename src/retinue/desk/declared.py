@@ -112,8 +112,8 @@ def _condition(rule: AlertRule) -> str:
     assert rule.share_rising is not None
     rising = rule.share_rising
     return (
-        f"more accounts came into {WORDS[rising.band]} than left it within {_days(rising.within.days)}, in a "
-        f"{_spoken(rising.by)} of at least {rising.at_least} accounts"
+        f"in a {_spoken(rising.by)} of at least {rising.at_least} accounts more came into the band "
+        f"{WORDS[rising.band]} than left it within {_days(rising.within.days)}"
     )
 
 

@@ -122,7 +122,7 @@ def evidence(alert: Alert) -> list[tuple[str, Any, str]]:
         "arr": "ARR",
         "accounts": "Accounts",
         "among": "Of so many",
-        "usual": "Usual are",
+        "usual": "Before" if alert.kind == "share_rising" else "Usual are",
         "p": "Chance of so many by itself",
     }
     told = []
