@@ -31,9 +31,10 @@ def drawn(days: int) -> Quarter:
     return draw(120, days + 10, seed=5)
 
 
-def undisturbed(folder: Path, days: int) -> End:
-    """The same quarter with one worker that nobody kills, and a receiver that takes everything."""
-    quarter = drawn(days)
+def undisturbed(folder: Path, days: int) -> list[End]:
+    """How each day of the same quarter ends with one worker that nobody kills, and a receiver that takes
+    everything."""
+    quarter, found = drawn(days), []
     with http_receiver() as receiver:
         workspace = quarter.open(folder / "co", **declarations(receiver.port))
         clock = Clock(folder)
@@ -45,7 +46,7 @@ def undisturbed(folder: Path, days: int) -> End:
                 clock.set(phase := phase + 1, moment)
                 while clock.idle() < phase or waiting(workspace, clock.now()):
                     worker.tick()
-        found = end(workspace)
+            found.append(end(workspace))
         sent, _ = keys(workspace)
         assert sorted(one.headers["webhook-id"] for one in receiver.requests) == sorted(sent)
         workspace.store.close()
@@ -53,10 +54,10 @@ def undisturbed(folder: Path, days: int) -> End:
 
 
 @pytest.fixture(scope="session")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], End]:
-    made: dict[int, End] = {}
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], list[End]]:
+    made: dict[int, list[End]] = {}
 
-    def twin(days: int) -> End:
+    def twin(days: int) -> list[End]:
         if days not in made:
             made[days] = undisturbed(tmp_path_factory.mktemp("twin"), days)
         return made[days]
@@ -109,10 +110,10 @@ def check(workspace: Workspace, taken: Taken, twin: End) -> None:
     ("kills", "days"), [(20, DAYS), pytest.param(200, LONG_DAYS, marks=pytest.mark.long)]
 )
 def test_workers_that_are_killed_leave_what_one_would_have_done_alone(
-    store_url: str, tmp_path: Path, twins: Callable[[int], End], kills: int, days: int, count: int
+    store_url: str, tmp_path: Path, twins: Callable[[int], list[End]], kills: int, days: int, count: int
 ):
     """Half of the kills come at a random moment of a phase, half just after a message was taken."""
-    twin, quarter, clock = twins(days), drawn(days), Clock(tmp_path)
+    twin, quarter, clock = twins(days)[-1], drawn(days), Clock(tmp_path)
     chance = random.Random(kills + count)
     running: list[Forks] = []
     taken = Taken(lambda: running[0].kill(chance.randrange(count)), chance, kills // 2)
@@ -166,12 +167,15 @@ def until(holds: Callable[[], object], what: str) -> None:
 @pytest.mark.parametrize(
     "store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True
 )
-@pytest.mark.parametrize(("kills", "days"), [(6, 5), pytest.param(200, LONG_DAYS, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("kills", "days", "of"),
+    [(6, 8, DAYS), pytest.param(200, LONG_DAYS, LONG_DAYS, marks=pytest.mark.long)],
+)
 def test_servers_and_their_workers_that_are_killed_leave_the_same(
-    store_url: str, tmp_path: Path, twins: Callable[[int], End], kills: int, days: int
+    store_url: str, tmp_path: Path, twins: Callable[[int], list[End]], kills: int, days: int, of: int
 ):
     """By turns the server, with which its worker ends, and the worker, which the server starts again."""
-    twin, quarter, clock = twins(days), drawn(days), Clock(tmp_path)
+    twin, quarter, clock = twins(of)[days - 1], drawn(of), Clock(tmp_path)
     chance = random.Random(kills)
     taken = Taken(lambda: None, chance, 0)
     numbers: set[int] = set()
