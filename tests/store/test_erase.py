@@ -136,7 +136,7 @@ def test_a_customer_who_is_erased_leaves_no_trace(acme: Workspace) -> None:
     assert traces(acme, OTHER) == before
     assert receipt.found > 10
     assert receipt.left == ()
-    assert set(receipt.sources) == {"data/tickets.csv", "data/surveys.csv"}
+    assert set(receipt.sources) == {"data/tickets.csv", "data/surveys.csv", "data/people.csv"}
     # What was said stays said.
     page = account(acme, OPERATOR, "zq00-id", now=NOW)
     assert f"wrote to {REPLACED}" in [event.text for event in page.timeline.events]

@@ -16,6 +16,8 @@ from retinue.store.people.audit_log import audit_log
 from retinue.store.people.people import add_person
 from retinue.store.published.publish import publish
 from retinue.store.tables import tasks
+from retinue.store.upkeep.erase import erase_rows
+from retinue.store.upkeep.erase_files import REPLACED, Sought
 from retinue.store.work import alerts, plays
 from retinue.store.work.alerts import NewAlert
 from retinue.store.work.interventions import (
@@ -354,6 +356,16 @@ def test_a_checklist_of_before_there_was_who_ticked_it_is_read(company):
         connection.execute(update(tasks).where(tasks.c.id == task).values(checklist=told))
     (item,) = task_of(company, ANN, task).checklist
     assert (item.text, item.done, item.by, item.at) == ("old", True, None, None)
+
+
+def test_who_ticked_an_item_is_gone_with_the_person_who_is_erased(company):
+    task = added(company, 0, checklist=["Ask", "Agree"])
+    tick_task(company, replace(OPERATOR, name="Kim Lee"), task, 1, now=NOW)
+    tick_task(company, ANN, task, 2, now=NOW)
+    with company.write() as connection:
+        erase_rows(connection, Sought("kim@example.com", frozenset({"Kim Lee"})))
+    first, second = task_of(company, OPERATOR, task).checklist
+    assert (first.by, first.done, second.by) == (REPLACED, True, "ann")
 
 
 def raised_and_played(store, made=NOW) -> tuple[int, int, int]:
