@@ -162,6 +162,7 @@ def test_what_an_account_is_called_is_never_read_as_a_field(name: str):
         ({"steps": [{"task": "a", "after": ["b"]}, {"id": "b", "task": "b"}]}, "no step before it"),
         ({"steps": [{"id": "b", "task": "a"}, {"id": "b", "task": "b"}]}, "same `id`"),
         ({"when": {"band": "at_risk", "stage": "new"}}, "exactly one of"),
+        ({"when": {"event": "invoices", "hold": "3d"}}, "happens once and holds for no time"),
         ({"steps": []}, "at least 1"),
     ],
 )

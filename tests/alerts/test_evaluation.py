@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from retinue.run.alerting import Evaluated, evaluate
+from retinue.store.database import utc
 from retinue.store.people.access import OPERATOR, Actor
-from retinue.store.tables import outbox
+from retinue.store.tables import assignments, outbox
 from retinue.store.work.alerts import Alert, alerts_of, close_alert, mute
+from retinue.store.work.assignments import assign
 from retinue.workspace import Workspace
 from tests.alerts.conftest import LAST, noon
 
@@ -83,6 +85,19 @@ def test_a_mute_keeps_an_account_silent(acme: Workspace):
     told = evaluate(acme, now=noon(LAST))
     assert not {rule for rule, account in raised(acme) if account == "A-04"}
     assert told.withheld["muted"] > 0
+
+
+def test_whoever_an_account_was_given_to_is_told(acme: Workspace):
+    assign(acme.store, OPERATOR, "A-04", "eve@acme.example", now=noon(LAST))
+    # The source names somebody else than it did when A-02 was given away: what it says now holds.
+    with acme.store.write() as connection:
+        told = {"account_id": "A-02", "owner": "eve@acme.example", "source_owner": "nobody"}
+        connection.execute(insert(assignments).values(**told, by="ops", said_at=utc(noon(LAST))))
+    evaluate(acme, now=noon(LAST))
+    found = raised(acme)
+    assert found["turned_red", "A-04"].owner == "eve@acme.example"
+    others = {one.owner for (_, account), one in found.items() if account not in ("A-04", None)}
+    assert others and "eve@acme.example" not in others
 
 
 def test_alerts_are_seen_by_those_who_see_the_account_and_closed_once(evaluated: Workspace):

@@ -87,6 +87,8 @@ class AlertRule(Declaration):
             raise ValueError(f"an alert has exactly one of {', '.join(f'`{kind}`' for kind in every)}")
         if self.where is not None and self.event is None:
             raise ValueError("`where` chooses rows of a source; it goes with `event`")
+        if self.event is not None and self.hold.count:
+            raise ValueError("an `event` happens once and holds for no time: leave `hold` away")
         if self.touches and self.no_touch is None:
             raise ValueError("`touches` names sources; it goes with `no_touch`")
         return self

@@ -45,6 +45,8 @@ class Trigger(Declaration):
 
     @model_validator(mode="after")
     def _one(self) -> Trigger:
+        if self.event is not None and self.hold.count:
+            raise ValueError("an `event` happens once and holds for no time: leave `hold` away")
         if sum(getattr(self, key) is not None for key in TRIGGERS) != 1:
             raise ValueError(f"a trigger has exactly one of {', '.join(f'`{key}`' for key in TRIGGERS)}")
         return self

@@ -20,6 +20,7 @@ from retinue.run.happenings import Happenings
 from retinue.run.layers import day_number, days_of, floats_of
 from retinue.store.database import Store
 from retinue.store.published.snapshots import Published
+from retinue.store.work.assignments import assigned
 from retinue.store.work.tasks import last_touches
 
 
@@ -46,6 +47,7 @@ class Looking:
         order = pc.index_in(ids, value_set=accounts["account_id"].combine_chunks())
         accounts = accounts.take(order)
         columns = {name: accounts[name].combine_chunks() for name in accounts.column_names}
+        columns["owner"] = self._owners(ids, columns.get("owner"))
         columns |= self._metrics(ids, columns)
         empty = pa.nulls(len(ids), pa.float64())
         renews = columns.get("renews_on")
@@ -71,6 +73,19 @@ class Looking:
             components=self._components(ids, self.day),
             columns=columns,
         )
+
+    def _owners(self, ids: pa.Array, named: pa.Array | None) -> pa.Array:
+        """Who looks after each account: as its source says, unless it was given to somebody else since."""
+        named = pa.nulls(len(ids), pa.string()) if named is None else named.cast(pa.string())
+        held = assigned(self.store)
+        place = pc.index_in(ids, value_set=pa.array(list(held), pa.string()))
+        given = pa.array([owner for owner, _ in held.values()], pa.string()).take(place)
+        instead_of = pa.array([source for _, source in held.values()], pa.string()).take(place)
+        same = pc.or_(
+            pc.fill_null(pc.equal(instead_of, named), False),
+            pc.and_(pc.is_null(instead_of), pc.is_null(named)),
+        )
+        return pc.if_else(pc.and_(pc.is_valid(place), same), given, named)
 
     def _metrics(self, ids: pa.Array, columns: Mapping[str, pa.Array]) -> dict[str, pa.Array]:
         """The metrics that conditions of rules name."""

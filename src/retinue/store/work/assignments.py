@@ -51,6 +51,16 @@ def assign(store: Store, actor: Actor, account_id: str, owner: str, *, now: date
         )
 
 
+def assigned(store: Store) -> dict[str, tuple[str, str | None]]:
+    """Accounts that were given to somebody: to whom, and whom their source named then. Needs no right."""
+    query = select(assignments.c.account_id, assignments.c.owner, assignments.c.source_owner)
+    with store.read() as connection:
+        rows = connection.execute(
+            query.where(assignments.c.withdrawn_at.is_(None)).order_by(assignments.c.id)
+        )
+        return {row.account_id: (row.owner, row.source_owner) for row in rows}
+
+
 def last_assignment(store: Store) -> int | None:
     """The number of the newest one: while it is the same, owners are the same. Needs no right."""
     with store.read() as connection:
