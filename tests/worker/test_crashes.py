@@ -21,7 +21,7 @@ from tests.deliver.forks import Forks, forks
 from tests.deliver.receivers import Request, http_receiver, moody, outside
 from tests.deliver.test_passing import SECRET
 from tests.worker.program import Marking
-from tests.worker.world import Clock, End, declarations, end, keys, phases, waiting
+from tests.worker.world import Clock, End, declarations, end, phases, sent, waiting
 
 #: Days that are lived through; and seconds after which a phase that does not end is a failure.
 DAYS, LONG_DAYS, PATIENCE = 10, 60, 120.0
@@ -34,7 +34,7 @@ def drawn(days: int) -> Quarter:
 def undisturbed(folder: Path, days: int) -> list[End]:
     """How each day of the same quarter ends with one worker that nobody kills, and a receiver that takes
     everything."""
-    quarter, found = drawn(days), []
+    quarter, found, keys = drawn(days), [], set[str]()
     with http_receiver() as receiver:
         workspace = quarter.open(folder / "co", **declarations(receiver.port))
         clock = Clock(folder)
@@ -47,8 +47,8 @@ def undisturbed(folder: Path, days: int) -> list[End]:
                 while clock.idle() < phase or waiting(workspace, clock.now()):
                     worker.tick()
             found.append(end(workspace))
-        sent, _ = keys(workspace)
-        assert sorted(one.headers["webhook-id"] for one in receiver.requests) == sorted(sent)
+            keys |= sent(workspace)
+        assert sorted(one.headers["webhook-id"] for one in receiver.requests) == sorted(keys)
         workspace.store.close()
     return found
 
@@ -91,15 +91,15 @@ def settled(clock: Clock, workspace: Workspace, phase: int) -> None:
         time.sleep(0.05)
 
 
-def check(workspace: Workspace, taken: Taken, twin: End) -> None:
+def check(workspace: Workspace, taken: Taken, keys: set[str], twin: End) -> None:
+    """`keys` are those of all messages that were sent on the way."""
     found = end(workspace)
     assert set(found.alerts.values()) == set(found.tasks.values()) == set(found.enrolments.values()) == {1}
     assert found.alerts == twin.alerts
     assert found.enrolments == twin.enrolments
     assert found.tasks == twin.tasks
     assert found.messages == twin.messages
-    sent, _ = keys(workspace)
-    assert set(taken.effects) == sent
+    assert set(taken.effects) == keys
     assert set(taken.effects.values()) == {1}
     assert all(len(body) == 1 for body in taken.bodies.values())
 
@@ -116,6 +116,7 @@ def test_workers_that_are_killed_leave_what_one_would_have_done_alone(
     twin, quarter, clock = twins(days)[-1], drawn(days), Clock(tmp_path)
     chance = random.Random(kills + count)
     running: list[Forks] = []
+    keys: set[str] = set()
     taken = Taken(lambda: running[0].kill(chance.randrange(count)), chance, kills // 2)
     ordinary = moody(kills + count, taken.once)
     with http_receiver(ordinary) as receiver:
@@ -134,9 +135,10 @@ def test_workers_that_are_killed_leave_what_one_would_have_done_alone(
                         time.sleep(chance.uniform(0, 0.4))
                         found.kill(chance.randrange(count))
                     settled(clock, workspace, phase)
+                    keys |= sent(workspace)
             assert found.started == count + kills - left - taken.left
             assert left == 0
-        check(workspace, taken, twin)
+        check(workspace, taken, keys, twin)
         workspace.store.close()
 
 
@@ -179,6 +181,7 @@ def test_servers_and_their_workers_that_are_killed_leave_the_same(
     chance = random.Random(kills)
     taken = Taken(lambda: None, chance, 0)
     numbers: set[int] = set()
+    keys: set[str] = set()
 
     def worker() -> int:
         path = tmp_path / "number"
@@ -207,6 +210,7 @@ def test_servers_and_their_workers_that_are_killed_leave_the_same(
                             found.kill(0)
                             until(lambda one=number: not lives(one, tmp_path), "a worker outlives its server")
                     settled(clock, workspace, phase)
+                    keys |= sent(workspace)
             port = int((tmp_path / "port").read_text())
             told = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=PATIENCE).json()
             assert told["ready"] and all(check["ok"] for check in told["checks"])
@@ -214,5 +218,5 @@ def test_servers_and_their_workers_that_are_killed_leave_the_same(
             last = worker()
         until(lambda: not lives(last, tmp_path), "a worker outlives its server")
         assert len(numbers | {last}) > kills // 2
-        check(workspace, taken, twin)
+        check(workspace, taken, keys, twin)
         workspace.store.close()

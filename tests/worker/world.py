@@ -122,7 +122,8 @@ def waiting(workspace: Workspace, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class End:
-    """Everything that was raised, given, begun and put in the outbox, with how often; ids left out."""
+    """Everything that was raised, given and begun, and what was put in the outbox in the last three weeks
+    (older messages are swept), with how often; ids left out."""
 
     alerts: Counter[tuple[Any, ...]]
     tasks: Counter[tuple[Any, ...]]
@@ -136,6 +137,7 @@ def end(workspace: Workspace) -> End:
         given = connection.execute(select(tasks)).all()
         began = connection.execute(select(enrolments)).all()
         put = connection.execute(select(outbox)).all()
+    kept = max((m.created_at for m in put), default=datetime(2100, 1, 1)) - timedelta(days=21)
     return End(
         Counter((a.rule, a.account_id, a.subject, a.as_of, a.severity, a.owner, a.summary) for a in raised),
         Counter(
@@ -149,13 +151,16 @@ def end(workspace: Workspace) -> End:
             (e.playbook, e.account_id, e.started_on, e.status, e.reason, e.ended_on, e.ended_because)
             for e in began
         ),
-        Counter((m.destination, m.kind, m.account_id, m.subject, m.created_at.date()) for m in put),
-    )  # fmt: skip
+        Counter(
+            (m.destination, m.kind, m.account_id, m.subject, m.created_at.date())
+            for m in put
+            if m.created_at > kept
+        ),
+    )
 
 
-def keys(workspace: Workspace) -> tuple[set[str], set[str]]:
-    """The keys of messages that were sent, and of those that wait for the next day on which people work."""
+def sent(workspace: Workspace) -> set[str]:
+    """The keys of messages that were sent and are not swept yet."""
     with workspace.store.read() as connection:
-        sent = connection.execute(select(outbox.c.id).where(outbox.c.sent_at.is_not(None))).scalars().all()
-        left = connection.execute(select(outbox.c.id).where(outbox.c.sent_at.is_(None))).scalars().all()
-    return set(sent), set(left)
+        query = select(outbox.c.id).where(outbox.c.sent_at.is_not(None))
+        return set(connection.execute(query).scalars())
