@@ -33,6 +33,7 @@ from retinue.store.people.access import OPERATOR, Actor
 from retinue.store.people.people import actor_of, add_person, find_person
 from retinue.store.people.sessions import begin_session
 from retinue.store.published.current import accounts, current_run
+from retinue.store.work.alerts import alerts_of
 from retinue.store.work.said import add_note, add_override
 from retinue.store.work.tasks import add_task
 from retinue.web.app import application
@@ -60,7 +61,7 @@ class Shot:
     first: str = ""
 
 
-def shots(account: str) -> list[Shot]:
+def shots(account: str, alert: int | None) -> list[Shot]:
     here = "/accounts/" + quote(account, safe="")
     note = (
         "document.getElementById('act-override').open = true;"
@@ -79,6 +80,9 @@ def shots(account: str) -> list[Shot]:
         Shot("trust", "/trust", whole=1200),
         Shot("leadership", "/leadership", whole=1500),
         Shot("tasks", "/tasks?whose=all"),
+        Shot("alerts", "/alerts?whose=all"),
+        *([] if alert is None else [Shot("alert", f"/alerts/{alert}", whole=1100)]),
+        Shot("playbook", "/playbooks/rescue"),
     ]
 
 
@@ -114,7 +118,7 @@ def take(workspace: Workspace, only: str) -> None:
         wait(900)
     IMAGES.mkdir(parents=True, exist_ok=True)
     with _served(Site(workspace, lambda: now)) as address, _browser() as browser:
-        for shot in shots(account):
+        for shot in shots(account, _serious(workspace)):
             if shot.name.startswith(only):
                 image = _taken(browser, address, token, shot)
                 (IMAGES / f"{shot.name}.webp").write_bytes(image)
@@ -158,6 +162,12 @@ def _furnished(workspace: Workspace, now: datetime) -> tuple[str, Actor, str]:
     )
     token, _ = begin_session(store, person, agent="Firefox on Linux", now=now)
     return account.account_id, actor, token
+
+
+def _serious(workspace: Workspace) -> int | None:
+    """The newest open alert of high severity about an account."""
+    found = alerts_of(workspace.store, OPERATOR, is_open=True, limit=500)
+    return next((one.id for one in found if one.severity == "high" and one.account_id), None)
 
 
 @contextmanager
