@@ -160,7 +160,12 @@ PAGES: tuple[tuple[str, Callable[[], str], str, str], ...] = (
         "[Published tables](tables.md): names, keys and columns, which are a contract",
     ),
     ("api", api_page, "retinue.api.app", "[HTTP API](api.md): every route, for programs"),
-    ("mcp", mcp_page, "retinue.mcp.tools", "[Tools of an assistant](mcp.md): what each is for, is asked and answers"),
+    (
+        "mcp",
+        mcp_page,
+        "retinue.mcp.tools",
+        "[Tools of an assistant](mcp.md): what each is for, is asked and answers",
+    ),
     (
         "configuration",
         configuration_page,
