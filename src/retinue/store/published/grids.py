@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from retinue.errors import StoreError
 from retinue.store.published.manifest import Part
+from retinue.store.published.parquet import published_file
 from retinue.store.published.snapshots import Published
 
 Array = NDArray[Any]
@@ -60,16 +60,8 @@ def _parts(published: Published) -> Iterator[tuple[Path, Part]]:
 
 def _rows(path: Path, columns: Sequence[str]) -> pa.Table:
     texts = [name for name in columns if name in ("account_id", "status", "band", "published_band")]
-    try:
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
-            return file.read(columns=list(columns), use_threads=False)
-    except FileNotFoundError:
-        raise StoreError(
-            f"a published file is gone: {path}",
-            hint="restore it from a backup, or delete the project's home (.retinue) and run again",
-        ) from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"a published file is damaged: {path}: {str(error).splitlines()[0]}") from None
+    with published_file(path), pq.ParquetFile(path, read_dictionary=texts) as file:
+        return file.read(columns=list(columns), use_threads=False)
 
 
 def all_ids(published: Published) -> pa.StringArray:

@@ -1,4 +1,5 @@
-"""Writing Parquet so that the same rows give the same bytes, and so that a crash leaves no half file."""
+"""Parquet, so that the same rows give the same bytes and a crash leaves no half file; and what is told of
+files that cannot be read."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -98,3 +100,22 @@ def sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def gone(path: Path) -> StoreError:
+    """What is told of a published file that is not there any more."""
+    return StoreError(
+        f"a published file is gone: {path}",
+        hint="restore it from a backup, or delete the project's home (.retinue) and run again",
+    )
+
+
+@contextmanager
+def published_file(path: Path) -> Iterator[None]:
+    """Reading the file: that it is gone or damaged is a StoreError in one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise gone(path) from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"a published file is damaged: {path}: {str(error).splitlines()[0]}") from None

@@ -22,7 +22,15 @@ from retinue.errors import NotFound, StoreError
 from retinue.store.published import copies, duck
 from retinue.store.published.contract import TABLES, TableContract
 from retinue.store.published.manifest import Manifest, Part
-from retinue.store.published.parquet import ROWS_PER_GROUP, regroup, replace_file, sync_folder, write_parquet
+from retinue.store.published.parquet import (
+    ROWS_PER_GROUP,
+    gone,
+    published_file,
+    regroup,
+    replace_file,
+    sync_folder,
+    write_parquet,
+)
 
 #: Rows that are sorted in memory at a time when a whole table is read.
 ROWS_AT_ONCE = 1 << 20
@@ -233,10 +241,7 @@ class Published:
         for path, part in files:
             wanted_part = part is None or any(question.of(part) for question in questions)
             if wanted_part and not path.exists():
-                raise StoreError(
-                    f"a published file is gone: {path}",
-                    hint="restore it from a backup, or delete the project's home (.retinue) and run again",
-                )
+                raise gone(path)
         order = _order(contract, schema)
         with duck.connection() as connection:
             try:
@@ -406,26 +411,15 @@ def _edges(paths: Iterable[Path]) -> list[str]:
 
 
 def _metadata(path: Path) -> pq.FileMetaData:
-    try:
+    with published_file(path):
         return pq.read_metadata(path)
-    except FileNotFoundError:
-        raise StoreError(
-            f"a published file is gone: {path}",
-            hint="restore it from a backup, or delete the project's home (.retinue) and run again",
-        ) from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"a published file is damaged: {path}: {str(error).splitlines()[0]}") from None
 
 
 def _duckdb_type(found: pa.DataType) -> Any:
     names = {
-        pa.string(): "VARCHAR",
-        pa.float64(): "DOUBLE",
-        pa.int64(): "BIGINT",
-        pa.bool_(): "BOOLEAN",
-        pa.date32(): "DATE",
-        pa.timestamp("us"): "TIMESTAMP",
-    }
+        pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.int64(): "BIGINT", pa.bool_(): "BOOLEAN",
+        pa.date32(): "DATE", pa.timestamp("us"): "TIMESTAMP",
+    }  # fmt: skip
     return duckdb.sqltype(names[found])
 
 
