@@ -1,6 +1,6 @@
 """How quickly the pages answer over many accounts, while a run is published too.
 
-    python benchmarks/web.py [--accounts 100000] [--weeks 104] [--seconds 60] [--folder DIR] [--json]
+    python benchmarks/web.py [--accounts 100000] [--weeks 104] [--seconds 60] [--processes 1] [--folder DIR]
 
 Writes the company of `web_store.py` once (into --folder, where it stays, or a temporary one), starts
 `retinue serve` over it, and lets people read: each sends one request a second at times fixed beforehand,
@@ -77,9 +77,9 @@ def _quantile(values: list[float], part: float) -> float:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[int, int]]:
+def serving(folder: Path, processes: int) -> Iterator[tuple[int, int]]:
     """The port and the process id of a server over the project."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "RETINUE_SERVE__PROCESSES": str(processes)}
     command = [sys.executable, "-c", _RETINUE, "-C", str(folder), "serve", "--demo", "--port", "0"]
     with (
         (folder / "serve.log").open("wb") as log,
@@ -172,10 +172,20 @@ def first_page(port: int) -> dict[str, int]:
     return seen
 
 
-def _peak(process: int) -> float:
-    """Gigabytes that the process had resident at most."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024 / 1e9
+def _peak(server: int) -> float:
+    """Gigabytes that the processes that answer had resident at most; what they share counts for each."""
+    told = [Path(f"/proc/{process}/status").read_text() for process in _answering(server)]
+    return sum(int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) for status in told) * 1024 / 1e9
+
+
+def _below(process: int) -> list[str]:
+    """The processes that it has started and that are there."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return [child for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def _answering(server: int) -> list[str]:
+    return [str(server), *(child for child in _below(server) if b"--beside" in _command(child))]
 
 
 def _settled(process: int, most: float = 600.0) -> float:
@@ -184,9 +194,7 @@ def _settled(process: int, most: float = 600.0) -> float:
     quiet = 0
     while quiet < 3 and time.perf_counter() - begun < most:
         time.sleep(1)
-        threads = Path(f"/proc/{process}/task").iterdir()
-        below = [child for thread in threads for child in (thread / "children").read_text().split()]
-        busy = [child for child in below if b"retinue.desk.working" in _command(child)]
+        busy = [child for child in _below(process) if b"retinue.desk.working" in _command(child)]
         quiet = 0 if busy else quiet + 1
     return round(time.perf_counter() - begun, 1)
 
@@ -198,14 +206,24 @@ def _command(process: str) -> bytes:
         return b""
 
 
-def _seconds(process: int) -> float:
-    """Processor seconds of the process so far."""
-    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _seconds(server: int) -> float:
+    """Processor seconds of the processes that answer so far."""
+    ticks = 0
+    for process in _answering(server):
+        fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measure(
-    folder: Path, accounts: int, weeks: int, seconds: float, count: int, *, publishes: bool = True
+    folder: Path,
+    accounts: int,
+    weeks: int,
+    seconds: float,
+    count: int,
+    *,
+    processes: int = 1,
+    publishes: bool = True,
 ) -> dict[str, Any]:
     if not (folder / "retinue.yaml").exists():
         build(folder, accounts, weeks)
@@ -217,9 +235,10 @@ def measure(
     told: dict[str, Any] = {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "accounts": len(ids), "dates": len(workspace.published().dates()), "people": count,
+        "processes": processes,
         "load_before": round(os.getloadavg()[0], 2),
     }  # fmt: skip
-    with serving(folder) as (port, process):
+    with serving(folder, processes) as (port, process):
         told["work_of_the_run"] = _settled(process)
         people(port, count, 5, ids, 0, Heard(), threading.Event())  # imports, caches
         before, begun = _seconds(process), time.perf_counter()
@@ -265,6 +284,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--weeks", type=int, default=104)
     parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=1, help="that answer at the port")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--json", action="store_true")
@@ -282,6 +302,7 @@ def main() -> None:
             asked_for.weeks,
             asked_for.seconds,
             asked_for.people,
+            processes=asked_for.processes,
             publishes=not asked_for.reading_only,
         )
     if asked_for.json:
@@ -307,7 +328,8 @@ def show(told: dict[str, Any], say: Callable[[str], object]) -> None:
     page = told["first_page"]
     say(f"first page: {sum(page.values()) / 1000:.0f} kB on the wire in {len(page)} files (aim: 100 kB)")
     say(
-        f"server: {told['cores_of_the_server']} cores busy, {told['cpu_ms_per_request']} ms of processor "
+        f"server: {told['processes']} processes, "
+        f"{told['cores_of_the_server']} cores busy, {told['cpu_ms_per_request']} ms of processor "
         f"time per request, {told['peak_gigabytes']} GB at most (aim: 1 GB)"
     )
 
