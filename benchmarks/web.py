@@ -189,10 +189,10 @@ def _answering(server: int) -> list[str]:
 
 
 def _settled(process: int, most: float = 600.0) -> float:
-    """Seconds until the server is done with what it does once a run, in processes of its own."""
+    """Seconds until the server is done with what it does once a run; it looks for one every five seconds."""
     begun = time.perf_counter()
     quiet = 0
-    while quiet < 3 and time.perf_counter() - begun < most:
+    while quiet < 12 and time.perf_counter() - begun < most:
         time.sleep(1)
         busy = [child for child in _below(process) if b"retinue.desk.working" in _command(child)]
         quiet = 0 if busy else quiet + 1
@@ -274,7 +274,6 @@ def publish_again(folder: Path) -> None:
     run = workspace.published()
     company = Company(len(run.table("snapshots", dates=run.dates()[-1:])), len(run.dates()))
     build_next(workspace, company, f"20260602T000000-{os.getpid()}")
-    prepare(workspace.published())
 
 
 def main() -> None:

@@ -26,8 +26,9 @@ from retinue.project.project import Formula
 from retinue.store.published.contract import TABLES
 from retinue.store.published.manifest import Manifest, merge_parts
 from retinue.store.published.publish import publish
-from retinue.store.published.reading import prepare
+from retinue.store.published.reading import prepare_ahead, tidy
 from retinue.store.published.runs import RunWriter
+from retinue.store.published.snapshots import Published
 from retinue.workspace import Workspace, open_workspace
 
 LAST = date(2026, 5, 31)
@@ -151,7 +152,6 @@ def build(folder: Path, accounts: int, weeks: int, seed: int = 1, detailed: int 
     company = Company(accounts, weeks, seed, detailed)
     writer = RunWriter(workspace.project.home, "20260601T000000-first")
     _write(workspace, company, writer, company.dates, None, at=0)
-    prepare(workspace.published())
     return workspace
 
 
@@ -203,7 +203,10 @@ def _write(
         )
     )
     rows, changes = history.current(), history.changes()
+    made = Published(workspace.project.home, manifest)
+    prepare_ahead(made)
     publish(workspace.store, manifest, rows, changes, now)
+    tidy(made)
 
 
 @dataclass

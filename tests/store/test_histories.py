@@ -13,9 +13,15 @@ import pytest
 from retinue.store.published import histories as reading
 from retinue.store.published.contract import TABLES
 from retinue.store.published.grids import BANDS, COLUMNS
-from retinue.store.published.histories import Histories, has_histories, make_histories, open_histories
+from retinue.store.published.histories import (
+    Histories,
+    has_histories,
+    keep_only_histories,
+    make_histories,
+    open_histories,
+)
 from retinue.store.published.manifest import Manifest, merge_parts
-from retinue.store.published.reading import is_prepared, prepare, prepare_apart
+from retinue.store.published.reading import is_prepared, prepare, prepare_ahead, prepare_apart, tidy
 from retinue.store.published.runs import RunWriter
 from retinue.store.published.snapshots import Published
 from tests.store.company import NOW, SUNDAYS, write_run
@@ -119,9 +125,23 @@ def test_a_later_run_takes_over_what_did_not_change(home: Path, published: Publi
     make_histories(published)
     third = Published(home, write_run(home, "r3", SUNDAYS[5:7], 25, 10.0, "r2"))
     assert make_histories(third)
-    assert not has_histories(published)
+    assert has_histories(published)  # it is read until the other one is published
+    keep_only_histories(third)
+    assert has_histories(third) and not has_histories(published)
     assert agree(open_histories(third), Histories(third))
     assert len(open_histories(third).account_ids) == 25
+
+
+def test_a_run_is_quick_to_read_before_it_is_published_and_so_is_the_one_before(
+    home: Path, published: Published
+):
+    prepare(published)
+    third = Published(home, write_run(home, "r3", SUNDAYS[5:7], 25, 10.0, "r2"))
+    prepare_ahead(third)
+    assert is_prepared(third) and is_prepared(published)
+    tidy(third)
+    assert is_prepared(third) and not is_prepared(published)
+    assert not prepare(third)
 
 
 @pytest.mark.parametrize("damage", ["head", "ids", "column", "checks", "short", "empty"])

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--open/--no-open", "open_", default=False, help="Open it in the browser.")
 @click.option("--demo", is_flag=True, help="Whoever comes from this machine sees and may do everything.")
-@click.option("--beside", type=int, hidden=True)
+@click.option("--beside", type=int, hidden=True, help="Socket to answer at beside another process.")
 @click.option("--open-as", metavar="EMAIL", help="Whoever comes from this machine is that person.")
 def serve(
     root: Path,

@@ -25,6 +25,7 @@ from retinue.workspace import Workspace, open_workspace
 def main() -> int:
     """Exit with 1 where it failed; the reason is the last line."""
     what, folder, now, *named = sys.argv[1:]
+    os.nice(10)  # pages come first
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     try:
         workspace = open_workspace(folder)

@@ -36,8 +36,8 @@ _AFTER = {
     "writing the rest": 1,
     "listing accounts": 1,
     "keeping what the next run needs": 1,
-    "publishing": 1,
     "making it quick to read": 1,
+    "publishing": 1,
 }
 
 

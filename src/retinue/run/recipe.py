@@ -31,7 +31,7 @@ from retinue.store.published.kept import forget, keep
 from retinue.store.published.lock import run_lock
 from retinue.store.published.manifest import Manifest, merge_parts
 from retinue.store.published.publish import publish, unpublished
-from retinue.store.published.reading import prepare
+from retinue.store.published.reading import prepare_ahead, tidy
 from retinue.store.published.runs import RunWriter, sweep
 from retinue.store.published.snapshots import Published
 from retinue.store.work.said import overrides_for_run, pulses_for_run
@@ -276,12 +276,7 @@ def _run(
     with suppress(StoreError):  # a run without it costs the next one time
         keep(writer.home, KIND, writer.run_id, after.to_table(), version(max(dates)))
     if publishes:
-        trace.stage("publishing")
-        publish(workspace.store, manifest, rows, changes, now)
-        forget(project.home, KIND, manifest.run_id)
-        trace.stage("making it quick to read")
-        with suppress(StoreError):  # a run without it is slower to read
-            prepare(Published(project.home, manifest))
+        _publish(workspace, manifest, rows, changes, now, trace)
     last = settled.of((settled.day == day_number(dates[-1])) & settled.scored)
     return RunResult(
         run_id=manifest.run_id,
@@ -295,6 +290,26 @@ def _run(
         rejected=manifest.rejected,
         problems=computed.facts.problems,
     )
+
+
+def _publish(
+    workspace: Workspace,
+    manifest: Manifest,
+    rows: pa.Table,
+    changes: pa.Table,
+    now: datetime,
+    trace: Trace,
+) -> None:
+    """Make the run current. What makes it quick to read is there before anybody reads it."""
+    made = Published(workspace.project.home, manifest)
+    trace.stage("making it quick to read")
+    with suppress(StoreError):  # a run without it is slower to read
+        prepare_ahead(made)
+    trace.stage("publishing")
+    publish(workspace.store, manifest, rows, changes, now)
+    forget(workspace.project.home, KIND, manifest.run_id)
+    with suppress(StoreError):
+        tidy(made)
 
 
 def sources_told(keeping: Keeping | None) -> dict[str, str]:

@@ -199,7 +199,7 @@ def open_histories(published: Published) -> Histories:
 
 
 def make_histories(published: Published) -> bool:
-    """Build the file of this run unless a good one is there, remove those of others; whether it was built.
+    """Build the file of this run unless a good one is there; whether it was built.
 
     One caller at a time. Raises StoreError if the disk does not take it.
     """
@@ -212,11 +212,16 @@ def make_histories(published: Published) -> bool:
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         _forget(home, run_id)
     _write(path, published, _newest(path.parent, published))
-    for other in path.parent.iterdir():
+    return True
+
+
+def keep_only_histories(published: Published) -> None:
+    """Remove the files of other runs."""
+    path = _path(published.home, published.manifest.run_id)
+    for other in path.parent.glob("*"):
         if other != path:
             with suppress(OSError):
                 other.unlink()
-    return True
 
 
 def has_histories(published: Published) -> bool:

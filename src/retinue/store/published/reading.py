@@ -19,7 +19,7 @@ from pathlib import Path
 from retinue.errors import StoreError
 from retinue.store.published import copies
 from retinue.store.published.contract import TABLES
-from retinue.store.published.histories import has_histories, make_histories
+from retinue.store.published.histories import has_histories, keep_only_histories, make_histories
 from retinue.store.published.snapshots import Published
 
 #: Days before the last date of which there are copies: as far as a change is told by itself.
@@ -41,11 +41,34 @@ def prepare(published: Published) -> bool:
     with _lock(published.home / "reading") as alone:
         if not alone:
             return False
-        paths = _copied(published)
-        made = make_histories(published)
-        made |= copies.make(published.home, paths) > 0
-        copies.keep_only(published.home, paths)
+        made = _make(published)
+        _tidy(published)
         return made
+
+
+def prepare_ahead(published: Published) -> None:
+    """The same for a run that is about to be published, beside what people read until then: pages of the
+    new run are quick from the first one on. `tidy` follows once it is published. Raises as `prepare`."""
+    with _lock(published.home / "reading") as alone:
+        if alone:
+            _make(published)
+
+
+def tidy(published: Published) -> None:
+    """Remove what other runs needed."""
+    with _lock(published.home / "reading") as alone:
+        if alone:
+            _tidy(published)
+
+
+def _make(published: Published) -> bool:
+    made = make_histories(published)
+    return copies.make(published.home, _copied(published)) > 0 or made
+
+
+def _tidy(published: Published) -> None:
+    keep_only_histories(published)
+    copies.keep_only(published.home, _copied(published))
 
 
 def prepare_apart(published: Published) -> None:
