@@ -8,7 +8,6 @@ about; the newest of a kind stays until there is a newer one. `retinue.desk.work
 from __future__ import annotations
 
 import atexit
-import fcntl
 import json
 import os
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from retinue.errors import StoreError
+from retinue.store.published.lock import taken
 from retinue.store.published.manifest import check_run_id
 from retinue.store.published.parquet import replace_file
 
@@ -29,6 +29,8 @@ from retinue.store.published.parquet import replace_file
 VERSION = 1
 #: Seconds that a process gets to end in.
 PATIENCE = 5.0
+#: Seconds that whoever only looks may have a lock for.
+LOOKED = 0.1
 
 _lock = threading.Lock()
 _threads: list[threading.Thread] = []
@@ -60,7 +62,7 @@ def work(home: Path, name: str) -> Work | None:
         return None
     if not told.going:
         return told
-    if (lock := _taken(_folder(home) / f"{name}.lock")) is None:
+    if (lock := taken(_folder(home) / f"{name}.lock")) is None:
         return told
     os.close(lock)  # nobody is at it
     return replace(told, error="it ended before it was done")
@@ -80,15 +82,15 @@ def start(home: Path, name: str, about: str, asked: Sequence[str]) -> bool:
     Raises StoreError where the home takes no files.
     """
     folder = _folder(home)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make {folder}: {error.strerror}") from None
     with _lock:
-        if _over.is_set() or (lock := _taken(folder / f"{name}.lock", tries=5)) is None:
+        if _over.is_set() or (lock := taken(folder / f"{name}.lock", LOOKED)) is None:
             return False
         place = _Place(home, name, lock)
-        _tell(place, Work(about))
+        try:
+            _tell(place, Work(about))
+        except StoreError:
+            os.close(lock)
+            raise
         thread = threading.Thread(
             target=_done, args=(place, list(asked)), name=f"retinue-{name}", daemon=True
         )
@@ -133,7 +135,7 @@ class _Place:
 def _done(place: _Place, asked: list[str]) -> None:
     turn = None
     try:
-        while (turn := _taken(_folder(place.home) / "turn.lock")) is None:
+        while (turn := taken(_folder(place.home) / "turn.lock")) is None:
             if _over.wait(0.1):
                 return
         _in_turn(place, asked)
@@ -197,25 +199,6 @@ def _folder(home: Path) -> Path:
 
 def _told_in(home: Path, name: str) -> Path:
     return _folder(home) / f"{name}.work.json"
-
-
-def _taken(path: Path, tries: int = 1) -> int | None:
-    """The lock, as a descriptor to close; None where somebody has it. The system lets go of it when its
-    process ends, however that ends. Whoever only looks has it for a moment: more `tries` wait for that."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError:
-        return None
-    for left in reversed(range(tries)):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if left:
-                time.sleep(0.01)
-        else:
-            return descriptor
-    os.close(descriptor)
-    return None
 
 
 def keep(home: Path, name: str, run_id: str, told: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ It needs no backup.
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from retinue.errors import StoreError
 from retinue.store.published import copies
 from retinue.store.published.contract import TABLES
 from retinue.store.published.histories import has_histories, keep_only_histories, make_histories
+from retinue.store.published.lock import taken
 from retinue.store.published.snapshots import Published
 
 #: Days before the last date of which there are copies: as far as a change is told by itself.
@@ -107,18 +107,9 @@ def _copied(published: Published) -> list[str]:
 @contextmanager
 def _lock(folder: Path) -> Iterator[bool]:
     """Whether this process is the one that writes into the folder."""
-    path = folder / "lock"
+    file = taken(folder / "lock")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+        yield file is not None
     finally:
-        os.close(file)
+        if file is not None:
+            os.close(file)
