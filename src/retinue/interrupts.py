@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_lock = threading.Lock()
+# A signal is handled between any two steps of the main thread, which may have the lock.
+_lock = threading.RLock()
 _enders: list[Callable[[], object]] = []
 
 
@@ -26,7 +27,7 @@ def interruptible(end: Callable[[], object]) -> Iterator[None]:
 
 
 def interrupt() -> None:
-    """End every query in flight; called from a thread that does not wait for one."""
+    """End every query in flight. Called by a thread that waits for none, or by the handler of a signal."""
     with _lock:
         for end in _enders:
             end()

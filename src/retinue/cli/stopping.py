@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import threading
@@ -49,13 +50,16 @@ def stoppable() -> Iterator[Stop]:
     def first(number: int, _frame: FrameType | None) -> None:
         if stop.signal is None:
             stop.signal = number
+            # What the watcher said may have been lost on a query that was about to begin. DuckDB runs this in
+            # the middle of one, and works on at what it then throws away unless that is interrupted too.
+            interrupt()
             raise KeyboardInterrupt
 
     ours = [one for one in _SIGNALS if signal.getsignal(one) in (signal.SIG_DFL, signal.default_int_handler)]
     end, begin = os.pipe()
     os.set_blocking(begin, False)
     # Python runs `first` only between two of its own steps. The bytes come at once.
-    watcher = threading.Thread(target=_watch, args=(end, set(ours)), name="signals", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(end, set(ours), stop), name="signals", daemon=True)
     watcher.start()
     woken = signal.set_wakeup_fd(begin, warn_on_full_buffer=False)
     before = {one: signal.signal(one, first) for one in ours}
@@ -87,10 +91,17 @@ def _raise_in_main() -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(main, ctypes.py_object(KeyboardInterrupt))
 
 
-def _watch(end: int, ours: set[int]) -> None:
+def _watch(end: int, ours: set[int], stop: Stop) -> None:
     count = 0
     with suppress(OSError):
-        while told := os.read(end, 64):
+        while True:
+            # Whoever begins a query forgets what was said to the last one, so it is said until it was heard.
+            unheard = count == 1 and stop.signal is None
+            if not select.select([end], [], [], 0.1 if unheard else None)[0]:
+                interrupt()
+                continue
+            if not (told := os.read(end, 64)):
+                return
             for number in told:
                 count += number in ours
                 if count == 1:
