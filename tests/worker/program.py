@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from retinue.worker.parent import leave_with_parent
+from retinue.parent import leave_with_parent
 from retinue.worker.working import Ticked, Worker, work
 from retinue.workspace import open_workspace
 from tests.deliver.forks import serve_forks

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable
 from datetime import datetime
 
 from retinue.desk import losses, playbooks, scorecards, trust
 from retinue.errors import NotFound, ProjectError, RetinueError
+from retinue.parent import leave_with_parent
 from retinue.run.plan import plan
 from retinue.run.rehearsing import rehearse_playbook
 from retinue.run.validate import validate
@@ -26,7 +26,7 @@ def main() -> int:
     """Exit with 1 where it failed; the reason is the last line."""
     what, folder, now, *named = sys.argv[1:]
     os.nice(10)  # pages come first
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    leave_with_parent()
     try:
         workspace = open_workspace(folder)
         run = current_run(workspace.store)
@@ -76,13 +76,6 @@ def _tell(text: str, part: float) -> None:
 
 def _say(**told: object) -> None:
     print(json.dumps(told), flush=True)  # noqa: T201 - this is how it is heard
-
-
-def _leave_with_parent() -> None:
-    # Not by sys.stdin: whoever waits in it keeps the interpreter from ending in order.
-    while os.read(0, 4096):
-        pass
-    os._exit(2)
 
 
 if __name__ == "__main__":

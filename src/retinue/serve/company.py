@@ -1,7 +1,7 @@
 """Processes that a server has beside it, started again when they end: the worker, and others that answer.
 
 What they compute takes no time from requests to this one. They end with the server, however that ends:
-`retinue.worker.parent`.
+`retinue.parent`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from retinue.worker.parent import COMMAND
+from retinue.parent import COMMAND
 
 #: Seconds before it is started again: the first, and the most. Whoever lived for longer starts anew.
 FIRST_WAIT, MOST_WAIT = 1.0, 60.0

@@ -16,13 +16,13 @@ from typing import Any
 
 from retinue.deliver import Delivered, Outside, Pace, deliver_due
 from retinue.errors import NotFound, ProjectError, RetinueError
+from retinue.parent import COMMAND
 from retinue.project.load import load
 from retinue.run.alerting import evaluate
 from retinue.run.playing import Moment, Played, advance, moment
 from retinue.store.published.current import current_run
 from retinue.store.work import leases, outbox
 from retinue.store.work.leases import HOLDS
-from retinue.worker.parent import COMMAND
 from retinue.worker.schedule import latest
 from retinue.workspace import Workspace
 

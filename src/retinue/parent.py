@@ -13,8 +13,7 @@ PATIENCE = 10.0
 #: A command line of ours that ends with the process which starts it.
 COMMAND = (
     *(sys.executable, "-c"),
-    "from retinue.worker.parent import leave_with_parent; leave_with_parent(); "
-    "from retinue.cli import main; main()",
+    "from retinue.parent import leave_with_parent; leave_with_parent(); from retinue.cli import main; main()",
 )
 
 
