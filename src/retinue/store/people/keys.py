@@ -21,7 +21,7 @@ from retinue.errors import NotFound, StoreError
 from retinue.store.database import Store, utc
 from retinue.store.people.access import Actor, Right, require
 from retinue.store.people.audit_log import write_audit
-from retinue.store.people.people import NAME, actor_among, person_of
+from retinue.store.people.people import NAME, actor_among_rows, with_person
 from retinue.store.people.sessions import TOUCH, digest
 from retinue.store.tables import api_keys, people
 
@@ -132,24 +132,10 @@ def actor_of_key(store: Store, secret: str, *, now: datetime) -> Actor | None:
     Their name in the audit log says which key it was.
     """
     parts = _KEY.fullmatch(secret)
-    mates = people.alias("mates")
-    query = (
-        select(
-            *(column.label(f"key_{column.name}") for column in api_keys.c),
-            *people.c,
-            mates.c.email.label("mate"),
-            mates.c.owners.label("mate_owners"),
-        )
-        .join(people, people.c.id == api_keys.c.person)
-        .outerjoin(mates, and_(mates.c.team == people.c.team, mates.c.disabled_at.is_(None)))
-        .where(
-            api_keys.c.id == (parts[1] if parts else ""),
-            _live(now),
-            people.c.disabled_at.is_(None),
-        )
-    )
+    named = api_keys.c.id == (parts[1] if parts else "")
+    query = with_person(api_keys, *(column.label(f"key_{column.name}") for column in api_keys.c))
     with store.read() as connection:
-        rows = connection.execute(query).all()
+        rows = connection.execute(query.where(named, _live(now))).all()
     first = rows[0] if rows else None
     same = hmac.compare_digest(digest(parts[2] if parts else ""), first.key_secret if first else digest(""))
     if first is None or not same:
@@ -158,9 +144,7 @@ def actor_of_key(store: Store, secret: str, *, now: datetime) -> Actor | None:
         with suppress(StoreError), store.write(wait=0.05) as connection:
             own = api_keys.c.id == first.key_id
             connection.execute(update(api_keys).where(own).values(used_at=utc(now)))
-    actor = actor_among(
-        person_of(first), [(row.mate, row.mate_owners) for row in rows if row.mate is not None]
-    )
+    _, actor = actor_among_rows(rows)
     only = frozenset[Right]().union(*(SCOPES[scope] for scope in json.loads(first.key_scopes)))
     return replace(actor, name=f"{actor.name} (key {first.key_name})", only=only)
 

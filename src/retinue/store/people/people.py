@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, insert, select, update
 
 from retinue.errors import Forbidden, NotFound, StoreError
 from retinue.store.database import Store, utc
@@ -98,6 +98,26 @@ def actor_among(person: Person, mates: Iterable[tuple[str, str]]) -> Actor:
         own=own,
         team=team,
     )
+
+
+def with_person(table: Table, *own: ColumnElement[Any]) -> Select[Any]:
+    """`own` of the rows of `table`, with the person whom each belongs to, once for each of their team.
+
+    `actor_among_rows` reads what is found. Whoever is disabled is not.
+    """
+    mates = people.alias("mates")
+    return (
+        select(*own, *people.c, mates.c.email.label("mate"), mates.c.owners.label("mate_owners"))
+        .join_from(table, people, people.c.id == table.c.person)
+        .outerjoin(mates, and_(mates.c.team == people.c.team, mates.c.disabled_at.is_(None)))
+        .where(people.c.disabled_at.is_(None))
+    )
+
+
+def actor_among_rows(rows: Sequence[Any]) -> tuple[Person, Actor]:
+    """The one person that rows of `with_person` are about."""
+    person = person_of(rows[0])
+    return person, actor_among(person, [(row.mate, row.mate_owners) for row in rows if row.mate is not None])
 
 
 def add_person(  # noqa: PLR0913 - a person is this many facts

@@ -17,7 +17,7 @@ from retinue.errors import Forbidden, NotFound, StoreError
 from retinue.store.database import Store, utc
 from retinue.store.people.access import Actor, require
 from retinue.store.people.audit_log import write_audit
-from retinue.store.people.people import Person, actor_among, person_of
+from retinue.store.people.people import Person, actor_among_rows, with_person
 from retinue.store.tables import people, sessions
 
 #: How long somebody stays signed in: hours unseen, and days at most.
@@ -95,23 +95,9 @@ def begin_session(
 
 def session(store: Store, token: str, *, now: datetime) -> Session | None:
     """Whoever holds the token; None if it is unknown or over, or its person is disabled."""
-    mates = people.alias("mates")
     own = [sessions.c.id, sessions.c.csrf, sessions.c.seen_at, sessions.c.idle_hours]
-    query = (
-        select(
-            *(column.label(f"session_{column.name}") for column in own),
-            *people.c,
-            mates.c.email.label("mate"),
-            mates.c.owners.label("mate_owners"),
-        )
-        .join(people, people.c.id == sessions.c.person)
-        .outerjoin(mates, and_(mates.c.team == people.c.team, mates.c.disabled_at.is_(None)))
-        .where(
-            sessions.c.id == digest(token),
-            sessions.c.revoked_at.is_(None),
-            sessions.c.expires_at > utc(now),
-            people.c.disabled_at.is_(None),
-        )
+    query = with_person(sessions, *(column.label(f"session_{column.name}") for column in own)).where(
+        sessions.c.id == digest(token), sessions.c.revoked_at.is_(None), sessions.c.expires_at > utc(now)
     )
     with store.read() as connection:
         rows = connection.execute(query).all()
@@ -124,8 +110,7 @@ def session(store: Store, token: str, *, now: datetime) -> Session | None:
             connection.execute(
                 update(sessions).where(sessions.c.id == first.session_id).values(seen_at=utc(now))
             )
-    person = person_of(first)
-    actor = actor_among(person, [(row.mate, row.mate_owners) for row in rows if row.mate is not None])
+    person, actor = actor_among_rows(rows)
     return Session(first.session_id, person, actor, first.session_csrf)
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from retinue.errors import NotFound
@@ -217,17 +217,10 @@ def retry(
     with store.write() as connection:
         done = _give(connection, claimed, due_at=utc(at), last_error=error[:ERROR])
         if done and rest is not None:
-            known_destination(connection, claimed.destination)
-            here = destinations.c.name == claimed.destination
-            stumbles = connection.execute(
-                update(destinations)
-                .where(here)
-                .values(stumbles=destinations.c.stumbles + 1)
-                .returning(destinations.c.stumbles)
-            ).scalar_one()
+            stumbles = _one_more(connection, destinations.c.stumbles, claimed.destination)
             connection.execute(
                 update(destinations)
-                .where(here, destinations.c.disabled_at.is_(None))
+                .where(destinations.c.name == claimed.destination, destinations.c.disabled_at.is_(None))
                 .values(rests_until=utc(rest(stumbles)), reason=error[:ERROR])
             )
     return done
@@ -251,19 +244,12 @@ def bury(
     with store.write() as connection:
         if not _give(connection, claimed, dead_at=utc(now), last_error=error[:ERROR]) or not counts:
             return False
-        known_destination(connection, claimed.destination)
-        here = destinations.c.name == claimed.destination
-        failures = connection.execute(
-            update(destinations)
-            .where(here)
-            .values(failures=destinations.c.failures + 1)
-            .returning(destinations.c.failures)
-        ).scalar_one()
+        failures = _one_more(connection, destinations.c.failures, claimed.destination)
         if failures < GIVE_UP_AFTER and not at_once:
             return False
         disabled = connection.execute(
             update(destinations)
-            .where(here, destinations.c.disabled_at.is_(None))
+            .where(destinations.c.name == claimed.destination, destinations.c.disabled_at.is_(None))
             .values(disabled_at=utc(now), reason=error[:ERROR])
         )
         if disabled.rowcount != 1:
@@ -272,6 +258,13 @@ def bury(
         write_audit(connection, "delivery", "disable destination", claimed.destination, now, None, after)
         enqueue(connection, tell, now=now)
     return True
+
+
+def _one_more(connection: Connection, count: Column[int], destination: str) -> int:
+    known_destination(connection, destination)
+    more = update(destinations).where(destinations.c.name == destination).values({count: count + 1})
+    told: int = connection.execute(more.returning(count)).scalar_one()
+    return told
 
 
 def give_back(store: Store, several: Collection[Claimed]) -> int:
