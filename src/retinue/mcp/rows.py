@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from retinue.desk.timeline import Event
     from retinue.mcp.session import Call
     from retinue.run import explanation as parts
+    from retinue.run.what_if import PartIf
     from retinue.store.published.current import Group
     from retinue.store.work.reasons import Reason
 
@@ -187,18 +188,22 @@ def components(
     now: Sequence[parts.ExplainedComponent], before: Sequence[parts.ExplainedComponent] = ()
 ) -> list[told.Component]:
     earlier = {one.component: one.points for one in before}
-    return [
-        told.Component(
-            component=one.component,
-            label=one.label,
-            points=rounded(one.points),
-            weight=rounded(one.weight, 3),
-            adds=rounded(one.contribution, 2),
-            points_before=rounded(earlier.get(one.component)),
-            advice=one.advice,
-        )
-        for one in now
-    ]
+    return [component(one, earlier.get(one.component), one.advice) for one in now]
+
+
+def component(
+    one: parts.ExplainedComponent | PartIf, before: float | None, advice: str | None = None
+) -> told.Component:
+    """`before`: its points, where it is told beside another state."""
+    return told.Component(
+        component=one.component,
+        label=one.label,
+        points=rounded(one.points),
+        weight=rounded(one.weight, 3),
+        adds=rounded(one.contribution, 2),
+        points_before=rounded(before),
+        advice=advice,
+    )
 
 
 def measures(found: Sequence[parts.ExplainedMeasure]) -> list[told.Measure]:

@@ -13,7 +13,7 @@ from retinue.mcp.telling import NAME, fitting, quoted, rounded
 from retinue.words import shown, signed
 
 if TYPE_CHECKING:
-    from retinue.run.what_if import PartIf, ScoreIf
+    from retinue.run.what_if import ScoreIf
     from retinue.store.published.current import RunInfo
     from retinue.store.work.alerts import Alert
 
@@ -55,7 +55,10 @@ def what_if(call: Call, ask: asked.WhatIf) -> told.Supposed:
                 )
                 for one in found.metrics
             ],
-            components=_parts(found.before.parts, found.after.parts),
+            components=[
+                rows.component(now, was.points)
+                for was, now in zip(found.before.parts, found.after.parts, strict=True)
+            ],
             improvements=[] if supposed else rows.improvements(e.improvements),
         )
 
@@ -78,21 +81,6 @@ def _scored(one: ScoreIf) -> told.Scored:
         limited_by=quoted(one.cap, 200),
         raised_by=quoted(one.floor, 200),
     )
-
-
-def _parts(before: Sequence[PartIf], after: Sequence[PartIf]) -> list[told.Component]:
-    return [
-        told.Component(
-            component=now.component,
-            label=now.label,
-            points=rounded(now.points),
-            weight=rounded(now.weight, 3),
-            adds=rounded(now.contribution, 2),
-            points_before=rounded(was.points),
-            advice=None,
-        )
-        for was, now in zip(before, after, strict=True)
-    ]
 
 
 def supposed(one: told.Supposed) -> Iterator[str]:

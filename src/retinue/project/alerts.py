@@ -87,8 +87,7 @@ class AlertRule(Declaration):
             raise ValueError(f"an alert has exactly one of {', '.join(f'`{kind}`' for kind in every)}")
         if self.where is not None and self.event is None:
             raise ValueError("`where` chooses rows of a source; it goes with `event`")
-        if self.event is not None and self.hold.count:
-            raise ValueError("an `event` happens once and holds for no time: leave `hold` away")
+        no_hold_of_an_event(self.event, self.hold)
         if self.touches and self.no_touch is None:
             raise ValueError("`touches` names sources; it goes with `no_touch`")
         return self
@@ -100,6 +99,12 @@ class AlertRule(Declaration):
     @property
     def is_portfolio(self) -> bool:
         return self.kind in PORTFOLIO_KINDS
+
+
+def no_hold_of_an_event(event: str | None, hold: Span) -> None:
+    """Raise ValueError for a condition that could never be met."""
+    if event is not None and hold.count:
+        raise ValueError("an `event` happens once and holds for no time: leave `hold` away")
 
 
 class Alerting(Declaration):

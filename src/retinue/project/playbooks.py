@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from retinue.project.alerts import AlertRule, Band
+from retinue.project.alerts import AlertRule, Band, no_hold_of_an_event
 from retinue.project.conditions import show
 from retinue.project.declaration import Declaration, Length, Span, When, Where
 
@@ -45,8 +45,7 @@ class Trigger(Declaration):
 
     @model_validator(mode="after")
     def _one(self) -> Trigger:
-        if self.event is not None and self.hold.count:
-            raise ValueError("an `event` happens once and holds for no time: leave `hold` away")
+        no_hold_of_an_event(self.event, self.hold)
         if sum(getattr(self, key) is not None for key in TRIGGERS) != 1:
             raise ValueError(f"a trigger has exactly one of {', '.join(f'`{key}`' for key in TRIGGERS)}")
         return self
