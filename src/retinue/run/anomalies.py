@@ -32,7 +32,7 @@ PORTFOLIO = "portfolio"
 LATEST = 7
 #: The share of rows that must usually have come.
 COME = 0.95
-_DIRECTIONS = pa.array(["fall", None, "rise"], pa.string())
+_DIRECTIONS = ("fall", None, "rise")
 
 
 def counting(project: Project) -> Counting | None:
@@ -153,7 +153,7 @@ def _told(found: Anomalies) -> dict[str, pa.Array]:
         "expected": numbers_array(found.expected),
         "p": numbers_array(found.p),
         "q": numbers_array(found.q),
-        "direction": _DIRECTIONS.take(pa.array(directions)),
+        "direction": pa.array(_DIRECTIONS, pa.string()).take(pa.array(directions)),
         "state": pa.array(found.state.tolist(), pa.string()),
         "cusum": numbers_array(found.cusum),
         "falling_since": pa.array(found.falling_since, pa.date32()),

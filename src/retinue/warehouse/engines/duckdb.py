@@ -39,6 +39,12 @@ class DuckDB(Engine):
     def to_parquet(self, expression: ir.Table, path: Path) -> None:
         expression.to_parquet(path)
 
+    def _created(self, unique: str, expression: ir.Table) -> ir.Table:
+        # `create_table` of Ibis copies the tree of the query twice, which takes longer than most queries do.
+        table = self.con.create_table(unique, schema=expression.schema(), temp=True)
+        self.con.con.execute(f'INSERT INTO temp.main."{unique}" {self.con.compile(expression)}')
+        return table
+
     def _received(self, unique: str, rows: pa.RecordBatchReader) -> ir.Table:
         return self.con.create_table(unique, ibis.memtable(rows.read_all()), temp=True)
 
