@@ -17,6 +17,7 @@ from retinue.cli.backup import COMMANDS as BACKUP
 from retinue.cli.deliveries import deliveries
 from retinue.cli.discover import discover
 from retinue.cli.drift import drift
+from retinue.cli.interventions import interventions
 from retinue.cli.keys import audit, keys
 from retinue.cli.mcp import mcp
 from retinue.cli.options import STOPPED
@@ -143,6 +144,7 @@ for _command in (
     audit,
     alerts,
     tasks,
+    interventions,
     play,
     deliveries,
     work,
