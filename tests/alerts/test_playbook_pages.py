@@ -66,6 +66,20 @@ def test_who_works_on_accounts_does_not_learn_which_ones_are_held_out(evaluated:
             plays.arms(evaluated.store, actor, "rescue")
 
 
+def test_the_steps_of_an_account_are_told_with_what_is_known_of_it(evaluated: Workspace):
+    [before] = desk.enrolled(evaluated, BOB, playbook="rescue", account_id="A-04").enrolments
+    assert before.enrolment.id is not None
+    told = [step.what for step in desk.enrolment(evaluated, BOB, before.enrolment.id).steps]
+    assert any("Late Payers" in (what or "") for what in told)
+    assert not any("{" in (what or "") for what in told)
+    advance(evaluated, now=NOW)
+    shown = desk.enrolment(evaluated, BOB, before.enrolment.id)
+    titles = {task.id: task.title for task in tasks_of(evaluated.store, BOB, account_id="A-04", status=None)}
+    assert [step.what for step in shown.steps if step.task] == [
+        titles[step.task] for step in shown.steps if step.task
+    ]
+
+
 def test_a_playbook_that_is_stopped_by_hand_drops_its_tasks_and_goes_on_no_more(evaluated: Workspace):
     advance(evaluated, now=NOW)
     [one] = desk.enrolled(evaluated, BOB, playbook="rescue", account_id="A-04").enrolments

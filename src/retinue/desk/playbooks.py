@@ -22,17 +22,21 @@ from retinue.desk.plain import plain, rebuilt
 from retinue.desk.rows import in_turn
 from retinue.desk.steady import steady
 from retinue.errors import Forbidden, NotFound, StoreError
-from retinue.project.playbooks import Playbook
+from retinue.project.playbooks import Playbook, filled
+from retinue.run.playing import facts_of
 from retinue.run.rehearsing import Rehearsal, rehearse_playbook
 from retinue.store.people.access import Actor, require
-from retinue.store.published.current import RunInfo
+from retinue.store.published.current import CurrentRow, RunInfo
 from retinue.store.work import plays
 from retinue.store.work.record import standing
+from retinue.store.work.tasks import tasks_of
 from retinue.workspace import Workspace
 
 PAGE = 50
 #: What background work of rehearsing a playbook is called, before the name of the playbook.
 REHEARSAL = "play"
+#: Tasks of an account among which those of an enrolment are looked for.
+MOST = 1000
 #: Accounts and acts of a rehearsal that are shown.
 SHOWN = 200
 
@@ -230,21 +234,43 @@ def enrolled(
 
 
 def enrolment(workspace: Workspace, actor: Actor, number: int) -> EnrolmentShown:
-    """One account in a playbook. Raises NotFound."""
+    """One account in a playbook. Raises NotFound.
+
+    A task is told as it was given, anything else as it would be told of the account today.
+    """
     one = plays.enrolment_of(workspace.store, actor, number)
     book = next((each for each in workspace.project.playbooks if each.playbook == one.playbook), None)
-    words = {step.step: step.what for step in steps_told(book)} if book else {}
     rows = standing(workspace.store, actor, [one.account_id])
+    facts = _facts(one, rows[0] if rows else None, _label(one.playbook, book))
+    words = {step.step: filled(step.what, facts) for step in steps_told(book)} if book else {}
+    given = {
+        task.id: task.title
+        for task in tasks_of(workspace.store, actor, account_id=one.account_id, status=None, limit=MOST)
+    }
     return EnrolmentShown(
         one,
         _label(one.playbook, book),
         rows[0].name if rows else None,
         rows[0].owner if rows else None,
         tuple(
-            StepStanding(name, words.get(name), state.status, state.on, state.task)
+            StepStanding(
+                name, given.get(state.task or 0, words.get(name)), state.status, state.on, state.task
+            )
             for name, state in one.steps.items()
         ),
     )
+
+
+def _facts(one: Enrolment, row: CurrentRow | None, label: str) -> dict[str, Any]:
+    columns = {} if row is None else {**row.to_dict(), "score": row.effective}
+    return {
+        **facts_of(one, columns.get),
+        "playbook": label,
+        # These are put together when the step begins.
+        "why": "(what moved its score)",
+        "advice": "(what its scorecard advises)",
+        "link": "(a link to it)",
+    }
 
 
 def _label(name: str, book: Playbook | None) -> str:

@@ -196,16 +196,9 @@ class Playing:
             found = self.picture.columns.get(name)
             return None if found is None else found[place].as_py()
 
-        band, standing = column("band"), self.standings.get(one.account_id)
+        standing = self.standings.get(one.account_id)
         return {
-            "account_id": one.account_id,
-            "name": column("name") or one.account_id,
-            **{name: column(name) for name in ("owner", "segment", "territory", "stage")},
-            "renews_on": None if column("renews_on") is None else str(column("renews_on")),
-            "score": shown(column("score")),
-            "band": WORDS.get(band, WORDS[None]),
-            "arr": None if column("arr") is None else f"{column('arr'):,.0f}",
-            "reason": one.reason,
+            **facts_of(one, column),
             "why": "; ".join(drivers(self.workspace.project, standing)) or None,
             "advice": advice(self.workspace.project, standing),
             "playbook": book.label or book.playbook,
@@ -279,6 +272,20 @@ class Playing:
             )
             rows.append(Row(identity, destination, "playbook", subject, told, due, one.account_id))
         return rows
+
+
+def facts_of(one: Enrolment, column: Callable[[str], Any]) -> dict[str, Any]:
+    """What texts may name of the account itself; `column` tells what it has, None where nothing is known."""
+    return {
+        "account_id": one.account_id,
+        "name": column("name") or one.account_id,
+        **{name: column(name) for name in ("owner", "segment", "territory", "stage")},
+        "renews_on": None if column("renews_on") is None else str(column("renews_on")),
+        "score": shown(column("score")),
+        "band": WORDS.get(column("band"), WORDS[None]),
+        "arr": None if column("arr") is None else f"{column('arr'):,.0f}",
+        "reason": one.reason,
+    }
 
 
 def _today(project: Project, now: datetime) -> date:
