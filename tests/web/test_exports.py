@@ -26,7 +26,7 @@ BEGINS = set("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def exported(row: CurrentRow) -> dict[str, str]:
-    text = "".join(_csv(iter([BookRow(row, 2, None, False)])))
+    text = "".join(_csv(iter([BookRow(row, 2, None, False, 1)])))
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(rows) == 1
     return rows[0]
@@ -55,7 +55,7 @@ def test_numbers_and_dates_stay_what_they_are(plain: CurrentRow) -> None:
     assert told["arr"] == "1000000.0"
     assert told["effective"] == ""
     assert told["renews_on"] == "2026-05-01"
-    assert told["open_tasks"] == "2"
+    assert (told["open_tasks"], told["open_alerts"]) == ("2", "1")
     assert safe(True) == "True"
 
 
@@ -67,7 +67,7 @@ def test_a_reader_of_types_finds_the_types(house: House, tmp_path: Path) -> None
     path.write_bytes(answer.content)
     found = duckdb.sql(f"DESCRIBE SELECT * FROM read_csv('{path}')").fetchall()
     kinds = {name: kind for name, kind, *_ in found}
-    assert list(kinds) == [*COLUMNS, "open_tasks"]
+    assert list(kinds) == [*COLUMNS, "open_tasks", "open_alerts"]
     assert {kinds[name] for name in ("effective", "delta_28", "coverage", "arr")} == {"DOUBLE"}
     assert {kinds[name] for name in ("as_of", "renews_on")} == {"DATE"}
     assert {kinds[name] for name in ("account_id", "name", "owner", "reason")} == {"VARCHAR"}

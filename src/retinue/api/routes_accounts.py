@@ -36,6 +36,7 @@ AccountRow = create_model(
     __doc__="One account of a list. Scores are from 0 (worst health) to 100 (best).",
     **_ROW,
     open_tasks=(int, ...),
+    open_alerts=(int, ...),
     renews_in=(int | None, Field(description="days from the as-of date")),
     falls_fast=(bool, ...),
 )

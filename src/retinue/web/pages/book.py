@@ -133,9 +133,9 @@ def _written(rows: Iterator[BookRow]) -> IO[bytes]:
 def _csv(rows: Iterator[BookRow]) -> Iterator[str]:
     sink = io.StringIO()
     writer = csv.writer(sink, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([*COLUMNS, "open_tasks"])
+    writer.writerow([*COLUMNS, "open_tasks", "open_alerts"])
     for row in rows:
-        writer.writerow([*(safe(getattr(row.account, name)) for name in COLUMNS), row.tasks])
+        writer.writerow([*(safe(getattr(row.account, name)) for name in COLUMNS), row.tasks, row.alerts])
         if sink.tell() > 1 << 15:
             yield sink.getvalue()
             sink.seek(0)
