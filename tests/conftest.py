@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 # Fixtures that tests of several areas use.
 from tests.postgres import postgres, postgres_server  # noqa: F401
@@ -31,6 +34,29 @@ settings.register_profile(
 )
 
 
+#: Folders whose files take longest. They come first, so that no process is left alone with one at the end.
+_LONGEST = (
+    *(
+        "engines",
+        "run",
+        "worker",
+        "bad_input",
+        "warehouse",
+        "replay",
+        "templates",
+        "tuning",
+        "alerts",
+        "deliver",
+    ),
+    *("browser", "processes", "plan", "desk", "mcp", "docs", "cli", "benchmarks", "store", "web"),
+)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.nodeid.split("/")[1]
+    return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long tests too, and more examples")
 
@@ -39,7 +65,27 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("long" if config.getoption("--long") else "default")
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Files in the order of `_LONGEST`; all that ask several engines in one process, and so one Spark."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return _Scheduling(config, log)
+
+
+class _Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        return "engines" if nodeid.startswith("tests/engines/") else super()._split_scope(nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Looking for cycles among what is imported by now finds nothing, and took an eighth of the time."""
+    gc.set_threshold(100_000, 50, 100)
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
     if config.getoption("--long"):
         return
     chosen = [item for item in items if item.get_closest_marker("long") is None]

@@ -12,6 +12,7 @@ from retinue.run import run
 from retinue.run.alerting import Evaluated, evaluate
 from retinue.workspace import Workspace, open_workspace
 from tests.cli.company import write
+from tests.once import made_once
 
 RULES = """\
 serve: {address: "https://health.acme.example"}
@@ -58,7 +59,10 @@ def noon(day: date) -> datetime:
 @pytest.fixture(scope="session")
 def _looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scored to the first of February and evaluated, then scored to the end of March."""
-    folder = tmp_path_factory.mktemp("alerts") / "acme"
+    return made_once(tmp_path_factory, "looked_at", _scored_twice)
+
+
+def _scored_twice(folder: Path) -> None:
     write(folder)
     with (folder / "retinue.yaml").open("a", encoding="utf-8") as file:
         file.write(RULES)
@@ -71,7 +75,6 @@ def _looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(workspace, now=noon(LAST), first=date(2026, 2, 8), last=date(2026, 3, 29), every="week")
     run(workspace, now=noon(LAST), first=date(2026, 3, 30), last=LAST, every="day")
     workspace.store.close()
-    return folder
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ def _absent(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+# While Playwright is there, no other loop can run in this thread: it goes before the next file is tested.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from retinue.cli import main
 from tests.cli.company import NOW, write
+from tests.once import made_once
 
 Retinue = Callable[..., Result]
 
@@ -20,13 +21,15 @@ Retinue = Callable[..., Result]
 @pytest.fixture(scope="session")
 def _scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The company, scored on thirteen Sundays and the two days after."""
-    folder = tmp_path_factory.mktemp("cli") / "acme"
+    return made_once(tmp_path_factory, "acme", _score)
+
+
+def _score(folder: Path) -> None:
     write(folder)
     runner = CliRunner(env={"RETINUE_NOW": NOW, "RETINUE_TRACEBACK": "1"})
     for arguments in (["--from", "2026-01-04", "--to", "2026-03-29", "--every", "week"], []):
         done = runner.invoke(main, ["run", "-C", str(folder), *arguments], catch_exceptions=False)
         assert done.exit_code == 0, done.output
-    return folder
 
 
 @pytest.fixture(scope="session")

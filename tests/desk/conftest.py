@@ -11,14 +11,15 @@ import pytest
 from retinue.workspace import Workspace, open_workspace
 from tests.desk.studied import write_and_score
 from tests.desk.trading import FIRST, LAST, trading
+from tests.once import made_once
 from tests.run.company import score
 
 
 @pytest.fixture(scope="session")
 def _trading(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = trading().write(tmp_path_factory.mktemp("desk") / "trading")
-    score(folder, LAST, FIRST, every="week")
-    return folder
+    return made_once(
+        tmp_path_factory, "trading", lambda folder: score(trading().write(folder), LAST, FIRST, every="week")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def own_company(_trading: Path, tmp_path: Path) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def _studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_and_score(tmp_path_factory.mktemp("desk") / "studied")
+    return made_once(tmp_path_factory, "studied", write_and_score)
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,7 @@ from retinue.store.work.tasks import add_task
 from retinue.workspace import Workspace, open_workspace
 from tests.desk.trading import FIRST, LAST, SOME, rows_of, run_of, trading, visible_to
 from tests.run.company import score
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 NEXT = LAST + timedelta(days=1)
@@ -226,7 +227,7 @@ def test_a_server_has_what_pages_need_made_once_for_a_run(own_company: Workspace
     keep_up(own_company, now=NOW)
     # One of a kind goes on at a time.
     assert not start_trial(own_company, OPERATOR, now=NOW)
-    assert background.wait(120)
+    assert background.wait(PATIENCE)
     work = background.work(own_company.project.home, "trial")
     assert work is not None and work.done and work.error is None
     found = trusted(own_company)
@@ -239,7 +240,7 @@ def test_a_server_has_what_pages_need_made_once_for_a_run(own_company: Workspace
 def test_a_process_that_fails_says_why(own_company: Workspace) -> None:
     (own_company.project.root / "metrics.yaml").write_text("metrics: 3\n")
     start_trial(own_company, OPERATOR, now=NOW)
-    assert background.wait(60)
+    assert background.wait(PATIENCE)
     work = background.work(own_company.project.home, "trial")
     assert work is not None and work.error is not None and "metrics.yaml" in work.error
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from retinue.desk import background
+from tests.waiting import until
 
 _ELSEWHERE = """
 import sys
@@ -29,14 +28,6 @@ def elsewhere(home: Path, does: str) -> subprocess.Popen[str]:
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None and other.stdout.readline() == "True\n"
     return other
-
-
-def until(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it never held")
 
 
 def doing(home: Path) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from retinue.run.planned import Plan
+from tests.once import made_once
 from tests.plan.half import HALF, planned, weighted
 from tests.run.company import DAY, score
 from tests.run.small import D
@@ -16,10 +17,7 @@ from tests.run.small import D
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("half")
-    HALF.write(root)
-    score(root, D + DAY, D)
-    return root
+    return made_once(tmp_path_factory, "half", lambda root: score(HALF.write(root), D + DAY, D))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import made_once
 from tests.processes.command import leveled
 from tests.run.company import DAY, score
 from tests.run.small import D
@@ -12,9 +13,7 @@ from tests.run.small import D
 
 @pytest.fixture(scope="session")
 def _published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = leveled().write(tmp_path_factory.mktemp("published"))
-    score(root, D + DAY, D)
-    return root
+    return made_once(tmp_path_factory, "leveled", lambda root: score(leveled().write(root), D + DAY, D))
 
 
 @pytest.fixture

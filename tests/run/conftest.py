@@ -9,32 +9,37 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import made_once
 from tests.run.company import DAY, FIRST, LAST, METRICS, SETTINGS, WORDS, everything, say, score, step_by_step
 
 
 @pytest.fixture(scope="session")
 def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The company with everything, scored in one go; tests only read it."""
-    root = everything().write(tmp_path_factory.mktemp("backfilled"))
-    say(root, WORDS)
-    score(root, LAST, FIRST)
-    return root
+
+    def make(root: Path) -> None:
+        everything().write(root)
+        say(root, WORDS)
+        score(root, LAST, FIRST)
+
+    return made_once(tmp_path_factory, "backfilled", make)
 
 
 @pytest.fixture(scope="session")
 def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, scored in runs of a day or a few over what was known by then."""
-    root = tmp_path_factory.mktemp("daily")
-    step_by_step(root, [date(2024, 3, 27), date(2024, 4, 1), date(2024, 4, 7), LAST])
-    return root
+    ends = [date(2024, 3, 27), date(2024, 4, 1), date(2024, 4, 7), LAST]
+    return made_once(tmp_path_factory, "daily", lambda root: step_by_step(root, ends))
 
 
 @pytest.fixture(scope="session")
 def changed(backfilled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`backfilled`, then: a changed scorecard (two days), words changed only (one day), and a
     source taken away, so that the formula before cannot be scored any more (one day)."""
-    root = tmp_path_factory.mktemp("changed")
-    shutil.copytree(backfilled, root, dirs_exist_ok=True)
+    return made_once(tmp_path_factory, "changed", lambda root: _change(shutil.copytree(backfilled, root)))
+
+
+def _change(root: Path) -> None:
     company = everything()
     components = dict(company.scorecards[1]["components"])
     components["voice"] = {**components["voice"], "weight": 60}
@@ -51,4 +56,3 @@ def changed(backfilled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables = {name: one for name, one in without.tables.items() if name != "tickets"}
     replace(without, settings={**SETTINGS, "facts": facts}, metrics=metrics, tables=tables).write(root)
     score(root, LAST + 4 * DAY)
-    return root

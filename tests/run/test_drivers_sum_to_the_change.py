@@ -57,7 +57,7 @@ def _pairs(every) -> tuple[np.ndarray, np.ndarray]:
     return np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
 
 
-@pytest.mark.parametrize("name", ["daily", "changed"])
+@pytest.mark.parametrize("name", [pytest.param("daily", marks=pytest.mark.long), "changed"])
 def test_every_pair_of_snapshots_is_explained_exactly(name: str, request: pytest.FixtureRequest) -> None:
     every, bridges, fetch = _published(request.getfixturevalue(name))
     assert len(bridges.ix)
@@ -141,7 +141,7 @@ def test_contributions_sum_to_the_base_and_the_base_to_the_computed_score(
         assert all(0 <= row[name] <= 100 for name in ("base", "computed", "published", "effective"))
 
 
-@pytest.mark.parametrize("name", ["backfilled", "daily", "changed"])
+@pytest.mark.parametrize("name", ["backfilled", pytest.param("daily", marks=pytest.mark.long), "changed"])
 def test_the_drivers_of_a_transition_sum_to_the_change_since_its_start(
     name: str, request: pytest.FixtureRequest
 ) -> None:

@@ -76,7 +76,7 @@ def test_a_run_killed_at_any_moment_leaves_the_one_before_current(
     lasts = time.monotonic() - began
     after = (exported(undisturbed), listed(undisturbed))
     chance = random.Random(1)
-    times = 50 if request.config.getoption("--long") else 10
+    times = 50 if request.config.getoption("--long") else 6
     killed = 0
     for attempt in range(times):
         with _child(published, D + 2 * DAY) as child:

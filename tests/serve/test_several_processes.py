@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.serve.test_process import COMMAND, PATIENCE, Running, folder, serve  # noqa: F401
-from tests.serve.test_worker import lives, until
+from tests.serve.test_worker import lives
+from tests.waiting import until
 from tests.web.conftest import _ordinary  # noqa: F401
 
 _COUNT = re.compile(r'^retinue_requests_total\{[^}]*route="/healthz"[^}]*\} ([0-9.]+)', re.MULTILINE)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,16 +16,10 @@ from retinue.serve import health
 from retinue.store.work import leases
 from retinue.workspace import Workspace, open_workspace
 from tests.alerts.conftest import _looked_at  # noqa: F401
-from tests.serve.test_process import PATIENCE, Running, serve
+from tests.serve.test_process import Running, serve
+from tests.waiting import until
 from tests.web.company import NOW
 from tests.web.conftest import _ordinary  # noqa: F401
-
-
-def until(holds: Callable[[], object]) -> None:
-    ends = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from retinue.workspace import Workspace, open_workspace
+from tests.once import made_once
 from tests.run.company import Company, score
 from tests.web.company import FIRST, LAST, hostile, ordinary
 from tests.web.house import House, furnish
@@ -29,7 +30,7 @@ def scored(folder: Path, company: Company) -> Path:
 
 @pytest.fixture(scope="session")
 def _ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return scored(tmp_path_factory.mktemp("web") / "ordinary", ordinary())
+    return made_once(tmp_path_factory, "ordinary", lambda folder: scored(folder, ordinary()))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,8 @@ def house(_ordinary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def hostile_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A company whose every text is markup."""
-    folder = scored(tmp_path_factory.mktemp("web") / "hostile", hostile(list(MARKUP)))
+    texts = list(MARKUP)
+    folder = made_once(tmp_path_factory, "hostile", lambda folder: scored(folder, hostile(texts)))
     workspace = open_workspace(folder, {})
     yield furnish(workspace)
     workspace.store.close()

@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,18 +17,18 @@ from sqlalchemy import func, select
 import retinue
 from retinue.cli import main
 from retinue.errors import RunError
+from retinue.parent import COMMAND
 from retinue.store.people.access import OPERATOR
 from retinue.store.published.current import current_run
 from retinue.store.tables import alerts, tasks
 from retinue.store.work import leases
 from retinue.store.work.alerts import alerts_of
-from retinue.worker.parent import COMMAND
 from retinue.worker.working import RUN
 from retinue.workspace import Workspace
 from tests.alerts.conftest import LAST, noon
+from tests.waiting import PATIENCE, until
 
 NOW = noon(LAST)
-PATIENCE = 120.0
 
 
 def called(workspace: Workspace, *arguments: str) -> tuple[int, str, str]:
@@ -123,13 +121,6 @@ def started(workspace: Workspace, *arguments: str, end: int | None = None) -> su
         text=True,
         env={**os.environ, "RETINUE_NOW": NOW.isoformat(), "CRM_SECRET": "none"},
     )
-
-
-def until(holds: Callable[[], object]) -> None:
-    ends = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
 
 
 @pytest.fixture
