@@ -34,7 +34,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from web_store import OWNERS, SEGMENTS, TERRITORIES, Company, build, build_next
+from web_company import OWNERS, SEGMENTS, TERRITORIES, Company
+from web_store import build, build_next
 
 from retinue.store.published.reading import prepare
 from retinue.workspace import open_workspace

@@ -10,7 +10,8 @@ from retinue.project.load import load
 from retinue.run.check import check_data
 from tests.engines.conftest import Elsewhere
 from tests.engines.test_runs_are_alike import in_place
-from tests.run.company import LAST, Company, everything, noon
+from tests.run.company import Company, noon
+from tests.run.everything import LAST, everything
 
 
 def messy() -> Company:

@@ -15,7 +15,8 @@ import pytest
 from retinue.store.published.contract import TABLES
 from tests.engines.alike import alike
 from tests.engines.conftest import Elsewhere
-from tests.run.company import DAY, LAST, METRICS, SETTINGS, WORDS, Company, everything, opened, say, score
+from tests.run.company import DAY, Company, opened, score
+from tests.run.everything import LAST, METRICS, SETTINGS, WORDS, everything, say
 
 SQL = (
     "SELECT account_id, as_of, count(*) AS value FROM usage WHERE day > as_of - 10 GROUP BY account_id, as_of"

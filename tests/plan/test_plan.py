@@ -14,7 +14,8 @@ from retinue.run.planned import Move, Plan
 from retinue.store.people.access import Actor
 from retinue.store.work.said import add_override
 from tests.plan.half import HALF, MOODS, TWO, planned, two, weighted
-from tests.run.company import DAY, FIRST, LAST, Company, everything, noon, opened, score, table
+from tests.run.company import DAY, Company, noon, opened, score, table
+from tests.run.everything import FIRST, LAST, everything
 from tests.run.small import LEVEL, D, account, level
 
 

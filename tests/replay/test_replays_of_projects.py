@@ -22,20 +22,8 @@ from retinue.run.replaying import Replayed
 from retinue.store.people.access import Actor
 from retinue.store.work import said
 from tests.insight.test_replays import replay as replay_of
-from tests.run.company import (
-    DAY,
-    FIRST,
-    LAST,
-    SILENT,
-    WORDS,
-    Company,
-    everything,
-    noon,
-    opened,
-    say,
-    score,
-    table,
-)
+from tests.run.company import DAY, Company, noon, opened, score, table
+from tests.run.everything import FIRST, LAST, SILENT, WORDS, everything, say
 
 BANDS = ("at_risk", "watch", "healthy")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.once import made_once
-from tests.run.company import DAY, FIRST, LAST, METRICS, SETTINGS, WORDS, everything, say, score, step_by_step
+from tests.run.company import DAY, score
+from tests.run.everything import FIRST, LAST, METRICS, SETTINGS, WORDS, everything, say, step_by_step
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.company import DAY, LAST, METRICS, opened, score, table
+from tests.run.company import DAY, opened, score, table
+from tests.run.everything import LAST, METRICS
 from tests.run.small import LEVEL, D, account, company, level
 
 SLOW = {**LEVEL, "stability": {"deadband": 5, "margin": 3, "confirm": {"down": "3d", "up": "7d"}}}

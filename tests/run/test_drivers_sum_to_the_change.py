@@ -18,7 +18,8 @@ from retinue.run.bridges import all_bridges, published_bridges
 from retinue.run.changes import changes
 from retinue.run.history import Past
 from retinue.run.layers import day_number, history
-from tests.run.company import DAY, LAST, opened, table
+from tests.run.company import DAY, opened, table
+from tests.run.everything import LAST
 
 
 def _published(root: Path) -> tuple:

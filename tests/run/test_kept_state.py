@@ -18,23 +18,8 @@ from retinue.run.kept import BACK, Kept, version
 from retinue.store.published.kept import keep, read_kept
 from retinue.store.published.manifest import Manifest
 from retinue.store.published.snapshots import Published
-from tests.run.company import (
-    DAY,
-    FIRST,
-    LAST,
-    SETTINGS,
-    WORDS,
-    Company,
-    as_known,
-    differences,
-    everything,
-    exported,
-    listed,
-    opened,
-    say,
-    score,
-    without_observed,
-)
+from tests.run.company import DAY, Company, differences, exported, listed, opened, score, without_observed
+from tests.run.everything import FIRST, LAST, SETTINGS, WORDS, as_known, everything, say
 from tests.run.small import LEVEL, D, account, company, level
 
 #: The runs end on these days; a quarter begins and a feed is silent within them.

@@ -9,21 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.run.company import (
-    DAY,
-    FIRST,
-    LAST,
-    WORDS,
-    days,
-    differences,
-    everything,
-    exported,
-    listed,
-    say,
-    score,
-    step_by_step,
-    without_observed,
-)
+from tests.run.company import DAY, days, differences, exported, listed, score, without_observed
+from tests.run.everything import FIRST, LAST, WORDS, everything, say, step_by_step
 
 
 def test_one_back_fill_equals_runs_over_what_was_known_each_day(backfilled: Path, daily: Path) -> None:

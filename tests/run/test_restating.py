@@ -8,20 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.run.company import (
-    DAY,
-    FIRST,
-    LAST,
-    WORDS,
-    differences,
-    everything,
-    exported,
-    opened,
-    say,
-    score,
-    table,
-    without_observed,
-)
+from tests.run.company import DAY, differences, exported, opened, score, table, without_observed
+from tests.run.everything import FIRST, LAST, WORDS, everything, say
 from tests.run.small import LEVEL, SOURCE, D, account, company, level
 
 SLOW = {**LEVEL, "stability": {"deadband": 0, "margin": 0, "confirm": {"down": "3d", "up": "3d"}}}
