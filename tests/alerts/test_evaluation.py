@@ -11,7 +11,8 @@ from retinue.run.alerting import Evaluated, evaluate
 from retinue.store.database import utc
 from retinue.store.people.access import OPERATOR, Actor
 from retinue.store.tables import assignments, outbox
-from retinue.store.work.alerts import Alert, alerts_of, close_alert, mute
+from retinue.store.work.alert_changes import close_alert
+from retinue.store.work.alerts import Alert, alerts_of, mute
 from retinue.store.work.assignments import assign
 from retinue.workspace import Workspace
 from tests.alerts.conftest import LAST, noon

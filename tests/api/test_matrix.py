@@ -210,6 +210,7 @@ CASES: dict[str, Case] = {
         "assign", 200, on_account, {"owner": "Ann Archer"}, account=True
     ),
     # Of several at once it is told of each why not.
+    "POST /alerts/close": Case("act", body={"alerts": [10**6]}),
     "POST /tasks/close": Case("act", body={"tasks": [10**6]}),
     "POST /tasks/snooze": Case("act", body={"tasks": [10**6], "until": "2026-07-01"}),
     "POST /tasks/give": Case("act", body={"tasks": [10**6], "owner": "Bob Baker"}),

@@ -71,6 +71,8 @@ def test_an_alert_is_shown_closed_and_muted(retinue, told, acme: Path, store: St
     [closed] = told("alerts", "list", "--all", "-C", acme)
     assert (closed["result"], told("alerts", "-C", acme)) == ("Called them.", [])
     assert "closed already" in retinue("alerts", "close", number, "-C", acme, status=1).stderr
+    both = retinue("alerts", "close", number, 99, "-C", acme, status=1)
+    assert both.stderr.splitlines() == [f"error: alert {number} is closed already", "error: no alert 99"]
     assert "no alert 99" in retinue("alerts", "show", 99, "-C", acme, status=1).stderr
 
 

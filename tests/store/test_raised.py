@@ -12,6 +12,7 @@ from retinue.store.database import Store
 from retinue.store.people.access import OPERATOR, Actor
 from retinue.store.tables import alert_memory
 from retinue.store.work import alerts, messages, outbox, plays
+from retinue.store.work.alert_changes import close_alert, close_alerts
 from tests.web.company import LAST, NOW
 from tests.web.raised import put_alert, put_dead, put_enrolment, put_mute
 
@@ -39,7 +40,7 @@ def test_alerts_are_narrowed_down_by_what_they_are_about(store: Store):
     assert listed(about_portfolio=True) == [whole] and listed(about_portfolio=False) == [b, a]
     assert listed(since=LAST) == [] and listed(since=LAST - timedelta(days=1)) == [whole, b, a]
     assert listed(owners=frozenset({"ann", "x\0"})) == []
-    alerts.close_alert(store, OPERATOR, a, now=NOW, result="called")
+    close_alert(store, OPERATOR, a, now=NOW, result="called")
     assert listed(is_open=True) == [whole, b] and listed(is_open=False) == [a]
     assert alerts.open_alerts(store, OPERATOR, ["a", "b"]) == {"b": 1}
     assert alerts.rules_raised(store, OPERATOR) == ["silent", "turned_red"]
@@ -48,6 +49,27 @@ def test_alerts_are_narrowed_down_by_what_they_are_about(store: Store):
     for number in (b, 999):
         with pytest.raises(NotFound):
             alerts.alert_of(store, NORTH, number)
+
+
+def test_many_alerts_are_closed_at_once_and_those_that_cannot_be_are_told(store: Store):
+    a, b, c = put_alert(store, "a"), put_alert(store, "b"), put_alert(store, None)
+    close_alert(store, OPERATOR, b, now=NOW)
+    done = close_alerts(store, OPERATOR, [a, 999, b, c, a], now=NOW, result=" The feed was late. ")
+    assert done.changed == (a, c)
+    assert done.refused == {999: "no alert 999", b: f"alert {b} is closed already"}
+    told = alerts.alert_of(store, OPERATOR, a)
+    assert (told.result, told.closed_by) == ("The feed was late.", OPERATOR.name)
+    assert alerts.alert_of(store, OPERATOR, b).result is None
+    d = put_alert(store, "a")
+    assert close_alerts(store, NORTH, [d], now=NOW).refused == {d: f"no alert {d}"}
+    with pytest.raises(Forbidden):
+        close_alerts(store, Actor("rita", role="reader"), [d], now=NOW)
+    for wrong in ([], range(1, 502)):
+        with pytest.raises(StoreError, match="at once"):
+            close_alerts(store, OPERATOR, wrong, now=NOW)
+    with pytest.raises(StoreError, match="letters"):
+        close_alerts(store, OPERATOR, [d], now=NOW, result="x" * 5001)
+    assert ids(alerts.alerts_of(store, OPERATOR, is_open=True)) == [d]
 
 
 def test_what_a_rule_remembers_says_since_when_and_of_whom(store: Store):

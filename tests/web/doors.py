@@ -228,6 +228,8 @@ CASES: dict[str, Case] = {
     "GET /alerts": Case("read", 200),
     "GET /alerts/{alert:int}": Case("read", 200, their_alert, instead=_NO_ACCOUNT),
     "GET /alerts/{alert:int}/rows": Case("read", 200, their_alert, instead=_NO_ACCOUNT),
+    # Of several at once it is told, of each, why not: on the list.
+    "POST /alerts/close": Case("act", 200, form={"alert-999999": "yes"}),
     "POST /alerts/{alert:int}/close": Case(
         "act", 303, their_alert, {"result": "called them"}, instead=_NO_ACCOUNT
     ),

@@ -34,6 +34,31 @@ def text_of(page: str) -> str:
     return " ".join(Page(page).all("main")[0].text.split())
 
 
+def test_chosen_alerts_are_closed_together_and_those_that_cannot_be_are_told(own: House):
+    store, browser = own.workspace.store, own.browser("owner")
+    numbers = [put_alert(store, ACCOUNT) for _ in range(3)]
+    page = Page(browser.get("/alerts?whose=all&rule=turned_red&chosen=all").text)
+    boxes = [one.get("name") for one in page.all("input") if one.get("name").startswith("alert-")]
+    assert {f"alert-{number}" for number in numbers} <= set(boxes)
+    listed = {"list": "whose=all&rule=turned_red&said=x&next=//evil.example", "result": "The feed was late."}
+    answer = browser.post("/alerts/close", {f"alert-{numbers[0]}": "yes", **listed})
+    assert answer.headers["location"] == "/alerts?whose=all&rule=turned_red&count=1#said"
+    assert "1 alert closed." in text_of(browser.get(answer.headers["location"]).text)
+    several = dict.fromkeys([*(f"alert-{number}" for number in numbers), "alert-999999"], "yes")
+    answer = browser.post("/alerts/close", {**several, **listed})
+    told = text_of(answer.text)
+    assert "2 closed, 2 not:" in told and "no alert 999999" in told.casefold() and "closed already" in told
+    closed = alerts_of(store, OPERATOR, is_open=False)
+    assert {one.id for one in closed} >= set(numbers)
+    assert {one.result for one in closed if one.id in numbers} == {"The feed was late."}
+    for wrong in ({"alert-x": "yes"}, {}):
+        assert browser.post("/alerts/close", wrong).status_code == 400
+    # Nobody chooses what cannot be closed: closed ones, and for who only reads.
+    for query, who in (("whose=all&state=closed", "owner"), ("whose=all", "reader")):
+        page = Page(own.browser(who).get(f"/alerts?{query}").text)
+        assert not [one for one in page.all("form") if one.get("action") == "/alerts/close"]
+
+
 def test_a_company_whose_every_text_is_markup_has_it_as_text_on_these_pages(hostile_house: House):
     browser = hostile_house.browser("admin")
     store = hostile_house.workspace.store

@@ -42,6 +42,10 @@ def whole(value: Any) -> Any:
     return value
 
 
+#: The largest whole number that every reader of JSON takes for itself and not for its neighbour.
+EXACT = 2**53
+#: A number of something in the store.
+Whole = Annotated[StrictInt, Field(ge=1, le=EXACT), BeforeValidator(whole)]
 Day = Annotated[date, BeforeValidator(_day)]
 #: What `no_nul` refuses, as the document says it.
 _PLAIN: dict[str, Any] = {"pattern": r"^[^\u0000]*$"}

@@ -7,14 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt
 
 from retinue.action.playbooks import Balance
-from retinue.api.asked import MOST, Asked, Day, MaybeLong, Name, Text, whole
+from retinue.api.asked import MOST, Asked, Day, MaybeLong, Name, Text, Whole, whole
 from retinue.desk.tasks import Whose
 
-#: The largest whole number that every reader of JSON takes for itself and not for its neighbour.
-EXACT = 2**53
 Flag = Annotated[bool, Field(strict=True)]
 # Limits before what comes before them: the document says only those of the number itself.
-Whole = Annotated[StrictInt, Field(ge=1, le=EXACT), BeforeValidator(whole)]
 _AMONG = "a team, or names, among whom it is shared out by `balance`"
 
 

@@ -14,6 +14,7 @@ from retinue.api.shapes import shape
 from retinue.desk import alerts as desk
 from retinue.desk.acting import Done
 from retinue.store.work.alerts import Alert
+from retinue.store.work.task_changes import Changed
 
 reads = APIRouter(tags=["alerts"], responses=responses(401, 403, 404, 409, 422, 503))
 router = APIRouter(tags=["alerts"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
@@ -67,6 +68,19 @@ def one_alert(call: Reading, alert: asked.Number) -> Any:
 def alert_rows(call: Reading, alert: asked.Number) -> Any:
     """Read from the company's own tables when somebody asks, as they were known then."""
     return call.answer(desk.behind(call.workspace, call.actor, alert))
+
+
+@router.post(
+    "/alerts/close",
+    response_model=None,
+    responses={200: {"model": shape(Changed)}},
+    summary="Close several alerts",
+)
+def close_alerts(call: Acting, body: asked_alerts.CloseMany) -> Any:
+    """Those that cannot be closed are told with the reason, and keep no other from being closed."""
+    return call.answer(
+        desk.close_many(call.workspace, call.actor, body.alerts, result=body.result, now=call.now)
+    )
 
 
 @router.post("/alerts/{alert}/close", response_model=None, responses=_OK, summary="Close an alert")

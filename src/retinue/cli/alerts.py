@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from retinue.cli.options import DAY, as_json, in_project, now, print_json, quietly, settings_and_store
-from retinue.cli.people import done, operator
+from retinue.cli.people import done, operator, told_of_each
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -220,22 +220,25 @@ def _shown(page: Any, found: Any) -> None:
 
 
 @alerts.command()
-@click.argument("alert", type=int)
+@click.argument("numbers", metavar="ALERT...", type=int, nargs=-1, required=True)
 @in_project
 @click.option("--result", help="What was done.")
 @as_json
-def close(alert: int, root: Path, result: str | None, json_: bool) -> None:
-    """Say that an alert has been dealt with, and how.
+def close(numbers: tuple[int, ...], root: Path, result: str | None, json_: bool) -> None:
+    """Say that alerts have been dealt with, and how.
+
+    What cannot be closed is told with its reason, and the command then ends with status 1.
 
     \b
     Examples:
       retinue alerts close 1158 --result "Talked to the sponsor: they stay"
+      retinue alerts close 1158 1160 1161 --result "The feed was late"
     """
-    from retinue.store.work.alerts import close_alert
+    from retinue.store.work.alert_changes import close_alerts
 
     _, store = settings_and_store(root)
-    close_alert(store, operator(), alert, now=now(), result=result)
-    done(json_, {"id": alert}, f"Alert {alert} is closed.")
+    found = close_alerts(store, operator(), numbers, now=now(), result=result)
+    told_of_each(json_, found, "Alert", "closed")
 
 
 @alerts.command()

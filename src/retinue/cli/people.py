@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retinue.store.database import Store
     from retinue.store.people.access import Actor
     from retinue.store.people.people import Person
+    from retinue.store.work.task_changes import Changed
 
 ROLES = ("admin", "ops", "leader", "csm", "reader")
 VIEWS = ("everything", "team", "own")
@@ -331,3 +332,16 @@ def done(json_: bool, said: dict[str, Any], text: str, secret: str | None = None
         click.echo(
             f"Their password, shown this once, with which they choose their own within a week: {secret}"
         )
+
+
+def told_of_each(json_: bool, found: Changed, noun: str, what: str) -> None:
+    """What became of several of them; what could not be done goes to stderr, line by line."""
+    if json_:
+        print_json(found.to_dict())
+    else:
+        for number in found.changed:
+            click.echo(f"{noun} {number} is {what}.")
+        for why in found.refused.values():
+            click.echo(f"error: {why}", err=True)
+    if found.refused:
+        raise click.exceptions.Exit(1)

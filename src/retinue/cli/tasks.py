@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retinue.cli.options import DAY, as_json, in_project, now, print_json, settings_and_store
-from retinue.cli.people import done, operator
+from retinue.cli.people import done, operator, told_of_each
 
 if TYPE_CHECKING:
     from retinue.project.project import Project
-    from retinue.store.work.task_changes import Changed
 
 BALANCES = ("fewest_tasks", "least_revenue", "round_robin")
 
@@ -205,7 +204,7 @@ def close(
 
     _, store = settings_and_store(root)
     found = close_tasks(store, operator(), numbers, now=now(), done=not drop, result=result, said=said)
-    _told(json_, found, "dropped" if drop else "done")
+    told_of_each(json_, found, "Task", "dropped" if drop else "done")
 
 
 @tasks.command("snooze")
@@ -228,7 +227,7 @@ def snooze(numbers: tuple[int, ...], root: Path, until: date | None, wake: bool,
         raise click.UsageError("say --until a day, or --wake")
     project, store = settings_and_store(root)
     found = snooze_tasks(store, operator(), numbers, until, now=now(), today=_today(project))
-    _told(json_, found, f"out of sight until {until}" if until else "back")
+    told_of_each(json_, found, "Task", f"out of sight until {until}" if until else "back")
 
 
 @tasks.command("give")
@@ -251,7 +250,7 @@ def give(
 
     _, store = settings_and_store(root)
     found = give_tasks(store, operator(), numbers, owner, now=now(), among=_among(among), balance=balance)
-    _told(json_, found, f"given to {owner}" if owner else f"shared out among {among}")
+    told_of_each(json_, found, "Task", f"given to {owner}" if owner else f"shared out among {among}")
 
 
 @tasks.command("tick")
@@ -328,19 +327,6 @@ def responses(root: Path, days: int, json_: bool) -> None:
         table.add(name, *counts, *spans[:2], str(one.close.finished), spans[2])
     page.table(table)
     page.line(f"From what it answers to the first touch; with fewer than {ENOUGH} nothing is said.", "dim")
-
-
-def _told(json_: bool, found: Changed, what: str) -> None:
-    """What became of them; the rest to stderr, line by line."""
-    if json_:
-        print_json(found.to_dict())
-    else:
-        for number in found.changed:
-            click.echo(f"Task {number} is {what}.")
-        for why in found.refused.values():
-            click.echo(f"error: {why}", err=True)
-    if found.refused:
-        raise click.exceptions.Exit(1)
 
 
 def _among(told: str | None) -> str | Sequence[str] | None:

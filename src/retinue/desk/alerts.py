@@ -7,6 +7,7 @@ is a StoreError with what to do instead. `now` is an aware datetime.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -26,12 +27,14 @@ from retinue.run.explanation import Change
 from retinue.run.happenings import Happenings
 from retinue.store.people.access import Actor, require
 from retinue.store.published.current import CurrentRow, current_run
+from retinue.store.work import alert_changes
 from retinue.store.work import alerts as store
 from retinue.store.work.alerts import Alert, Mute
 from retinue.store.work.messages import Told, addressed, messages_about
 from retinue.store.work.outbox import key
 from retinue.store.work.plays import enrolments_of
 from retinue.store.work.record import standing
+from retinue.store.work.task_changes import Changed
 from retinue.store.work.tasks import Task, tasks_of
 from retinue.store.work.tasks import add_task as task_for
 from retinue.warehouse.facts.of_account import Looked
@@ -350,8 +353,15 @@ def close(
 ) -> Done:
     """Say that an alert has been dealt with, and how."""
     one = store.alert_of(workspace.store, actor, number)
-    store.close_alert(workspace.store, actor, number, now=now, result=result)
+    alert_changes.close_alert(workspace.store, actor, number, now=now, result=result)
     return Done("alert_closed", number, one.account_id)
+
+
+def close_many(
+    workspace: Workspace, actor: Actor, numbers: Collection[int], *, now: datetime, result: str | None = None
+) -> Changed:
+    """The same of several. What cannot be closed is told with its reason."""
+    return alert_changes.close_alerts(workspace.store, actor, numbers, now=now, result=result)
 
 
 def add_task(

@@ -277,25 +277,6 @@ def told_of(store: Store, actor: Actor, alert: int, limit: int = 500) -> list[st
         return list(connection.execute(query.order_by(alert_memory.c.subject).limit(limit)).scalars())
 
 
-def close_alert(store: Store, actor: Actor, alert: int, *, now: datetime, result: str | None = None) -> None:
-    """Say that an alert has been dealt with, and how. Raises NotFound for one that the actor may not see."""
-    require(actor, "act")
-    told = (result or "").strip() or None
-    if told is not None and (len(told) > CHUNK or "\0" in told):
-        raise StoreError(f"a result has {CHUNK:,} letters at most")
-    with store.write() as connection:
-        row = connection.execute(
-            select(alerts).where(alerts.c.id == alert, in_scope(actor, alerts.c.account_id))
-        ).first()
-        if row is None:
-            raise NotFound(f"no alert {alert}")
-        if row.closed_at is not None:
-            raise StoreError(f"alert {alert} is closed already")
-        values = {"closed_at": utc(now), "closed_by": actor.name, "result": told}
-        connection.execute(update(alerts).where(alerts.c.id == alert).values(**values))
-        write_audit(connection, actor.name, "close alert", row.account_id, now, {"id": alert}, values)
-
-
 def mute(
     store: Store,
     actor: Actor,

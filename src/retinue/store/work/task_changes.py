@@ -31,7 +31,7 @@ _Values = Callable[[Sequence[Row[Any]]], Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What became of several tasks: those that were changed, and why others were not, by number."""
+    """What became of several tasks or alerts: those that were changed, and why others were not, by number."""
 
     changed: tuple[int, ...]
     refused: Mapping[int, str]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, cast
+from urllib.parse import urlencode
 
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from retinue.desk import alerts as desk
@@ -14,8 +16,10 @@ from retinue.desk.book import CHOICES, offered
 from retinue.desk.declared import KINDS
 from retinue.errors import Forbidden, StoreError
 from retinue.store.work.alerts import Alert
+from retinue.store.work.task_changes import Changed
 from retinue.web.pages.account import address, asked_day, minus
 from retinue.web.pages.book import Address
+from retinue.web.pages.choosing import back, chosen, how_many, listed
 from retinue.web.site import Door, Visit
 
 #: What is said once after something was done; the address has the name of the sentence only.
@@ -27,12 +31,19 @@ SAID = {
 }
 #: Severities as a shape and a word, so that nobody needs the colour.
 SEVERITIES = {"high": "\u25b2", "normal": "\u25c6", "low": "\u25cb"}
+#: What an address says of the list; nothing else of a form gets into an address.
+_KEYS = ("whose", "state", "about", "rule", "kind", "severity", "since", "account")
 #: What of an alert's evidence stands elsewhere on its page.
 _ELSEWHERE = ("name", "do", "label", "subject", "as_of", "component")
 
 
 def every(visit: Visit) -> Response:
-    query = visit.query
+    return _listing(visit, visit.query)
+
+
+def _listing(visit: Visit, query: Any, report: Changed | None = None) -> Response:
+    """The list that `query` asks for; `report` is what became of those that were to be closed."""
+    told = Address(query)
     ask = AlertAsk(
         whose=cast(Whose, query.get("whose") or usual(visit)),
         state=cast(State, query.get("state") or "open"),
@@ -48,11 +59,14 @@ def every(visit: Visit) -> Response:
         "alerts/list.html",
         found=desk.alerts(visit.workspace, visit.actor, ask),
         ask=ask,
-        address=Address(query),
+        address=told,
         account_address=address,
         kinds=KINDS,
         severities=SEVERITIES,
-        said=SAID.get(query.get("said", "")),
+        listed=listed(told, _KEYS),
+        chosen=query.get("chosen") == "all",
+        report=report,
+        said=SAID.get(query.get("said", "")) or how_many(query, "alert", "closed"),
         declared=bool(visit.workspace.project.settings.alerts),
         currency=visit.workspace.project.settings.currency,
     )
@@ -171,6 +185,16 @@ def _act(what: str, act: Callable[[Visit, int], str]) -> Callable[[Visit], Respo
     return acted
 
 
+def close_many(visit: Visit) -> Response:
+    """Close those that are chosen; where some cannot be, the list comes back with the reasons."""
+    numbers, result = chosen(visit.form, "alert"), visit.form.get("result")
+    done = desk.close_many(visit.workspace, visit.actor, numbers, result=result, now=visit.now)
+    if done.refused:
+        return _listing(visit, QueryParams(back(visit.form, _KEYS)), done)
+    query = [*back(visit.form, _KEYS), ("count", str(len(done.changed)))]
+    return visit.to(f"/alerts?{urlencode(query)}#said")
+
+
 def _close(visit: Visit, number: int) -> str:
     done = desk.close(visit.workspace, visit.actor, number, result=visit.form.get("result"), now=visit.now)
     visit.request.state.account_id = done.account_id
@@ -266,6 +290,7 @@ DOORS = (
     Door("/alerts", "read", show=every),
     Door("/alerts/{alert:int}", "read", show=one),
     Door("/alerts/{alert:int}/rows", "read", show=show_rows),
+    Door("/alerts/close", "read", act=close_many),
     Door("/alerts/{alert:int}/close", "read", act=_act("close", _close)),
     Door("/alerts/{alert:int}/task", "read", act=_act("task", _task)),
     Door("/alerts/{alert:int}/mute", "read", act=_act("mute", _mute)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
@@ -23,6 +23,7 @@ from retinue.store.work.tasks import State
 from retinue.web.pages.account import SAID, address, minus
 from retinue.web.pages.acting import day_in, line
 from retinue.web.pages.book import Address
+from retinue.web.pages.choosing import back, chosen, how_many, listed
 from retinue.web.site import Door, Visit
 
 #: What an address says of the list; nothing else of a form gets into an address.
@@ -50,7 +51,7 @@ def page(visit: Visit, query: Any, report: Changed | None = None) -> Response:
         ask=ask,
         which="overdue" if ask.overdue else ask.status,
         address=told,
-        listed=urlencode([(name, value) for name, value in told.pairs if name in _KEYS]),
+        listed=listed(told, _KEYS),
         chosen=query.get("chosen") == "all",
         report=report,
         said=_said(query),
@@ -98,10 +99,8 @@ def _after(query: Any) -> int | None:
 
 
 def _said(query: Any) -> str | None:
-    name, count = query.get("said", ""), query.get("count", "")
-    if name == "changed" and count.isascii() and count.isdigit() and len(count) < 4:
-        return f"{count} task{'' if count == '1' else 's'} changed."
-    return SAID.get(name)
+    name = query.get("said", "")
+    return how_many(query, "task", "changed") if name == "changed" else SAID.get(name)
 
 
 # --- one task changes ----------------------------------------------------------------------------
@@ -155,7 +154,7 @@ def _back(visit: Visit, done: Done) -> Response:
         return visit.to(address(visit.form["account"], said=done.what) + place)
     if visit.form.get("one") == "yes":
         return visit.to(f"/tasks/{done.id}?said={done.what}{place}")
-    return visit.to(f"/tasks?{urlencode([*_listed(visit.form), ('said', done.what)])}{place}")
+    return visit.to(f"/tasks?{urlencode([*back(visit.form, _KEYS), ('said', done.what)])}{place}")
 
 
 # --- many tasks change ---------------------------------------------------------------------------
@@ -165,7 +164,7 @@ def bulk(visit: Visit) -> Response:
     """Change those that are chosen; where some cannot be, the list comes back with the reasons."""
     form = visit.form
     how = form.get("how") or _meant(form)
-    numbers = _numbers(form)
+    numbers = chosen(form, "task")
     workspace, actor, now = visit.workspace, visit.actor, visit.now
     if how in ("done", "dropped"):
         result, said = line(form, "result"), line(form, "said")
@@ -181,8 +180,8 @@ def bulk(visit: Visit) -> Response:
     else:
         raise StoreError("tasks are closed, snoozed or given")
     if changed.refused:
-        return page(visit, QueryParams(_listed(form)), changed)
-    query = [*_listed(form), ("said", "changed"), ("count", str(len(changed.changed)))]
+        return page(visit, QueryParams(back(form, _KEYS)), changed)
+    query = [*back(form, _KEYS), ("said", "changed"), ("count", str(len(changed.changed)))]
     return visit.to(f"/tasks?{urlencode(query)}#said")
 
 
@@ -197,18 +196,6 @@ def _meant(form: Mapping[str, str]) -> str:
     if len(meant) != 1:
         raise StoreError("it is not clear what is to be done with these tasks", hint="press one button")
     return meant[0]
-
-
-def _numbers(form: Mapping[str, str]) -> list[int]:
-    found = [name.removeprefix("task-") for name in form if name.startswith("task-")]
-    if not all(number.isascii() and number.isdigit() and len(number) < 19 for number in found):
-        raise StoreError("a task is chosen by its number")
-    return [int(number) for number in found]
-
-
-def _listed(form: Mapping[str, str]) -> list[tuple[str, str]]:
-    pairs = parse_qsl(form.get("list", "")[:2000])
-    return [(name, value) for name, value in pairs if name in _KEYS]
 
 
 def _whom(form: Mapping[str, str]) -> dict[str, Any]:
