@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.run.company import DAY, Company, noon
 from tests.run.small import D, account, company, level
+from tests.waiting import PATIENCE
 
 #: Accounts of the company. A run of it takes a second or two.
 PEOPLE = 40
@@ -58,7 +59,11 @@ def started(
 
 
 def done(child: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = child.communicate(timeout=120)
+    """Its status and what it said. One that does not end is killed: it would take processors from others."""
+    try:
+        out, err = child.communicate(timeout=PATIENCE)
+    finally:
+        child.kill()
     return child.returncode, out, err
 
 
@@ -70,7 +75,7 @@ def on_a_terminal(root: Path, arguments: Sequence[str], until: str | None = None
         told = {**environment(), "TERM": "xterm", "COLUMNS": "100", "LINES": "30"}
         os.execve(sys.executable, [sys.executable, "-c", PROGRAM, *arguments], told)
     shown = ""
-    ends = time.monotonic() + 120
+    ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
         if select.select([terminal], [], [], 0.1)[0]:
             try:

@@ -15,6 +15,7 @@ import pytest
 from tests.processes.command import TALKATIVE, done, environment, folders, on_a_terminal, started
 from tests.run.company import DAY, exported, listed
 from tests.run.small import D
+from tests.waiting import PATIENCE
 
 
 def test_a_run_that_is_stopped_at_any_moment_leaves_the_one_before_current(
@@ -126,9 +127,9 @@ def test_a_query_that_has_just_begun_is_interrupted() -> None:
 
 
 def ended(child: subprocess.Popen[str]) -> int:
-    """Its status. One that does not end in a minute is killed: who waits for a child waits for ever."""
+    """Its status. One that does not end is killed: who leaves `Popen` waits for it for ever."""
     try:
-        return child.wait(timeout=60)
+        return child.wait(timeout=PATIENCE)
     finally:
         child.kill()
 
