@@ -144,7 +144,7 @@ def _tell(page: Page, workspace: Workspace, directory: Path, rows: int, worked: 
     page.line("  retinue serve --demo --open            the pages, in the browser")
     page.line("  retinue accounts --movers 28           whose score moved most")
     if found:
-        page.line(f"  retinue explain {example}   this explanation again, or another account's")
+        page.line(f"  {f'retinue explain {example}':<37}  this explanation again, or another account's")
     page.line("  retinue tasks list --overdue           what should have been done by now")
     page.line("  retinue alerts                         what came up, the newest first")
     page.line("  retinue play test rescue               what a playbook would do, without doing it")
