@@ -17,6 +17,7 @@ background.sys.executable = sys.argv[2]
 print(background.start(Path(sys.argv[1]), "trial", "r1", []), flush=True)
 background.wait(60)
 """
+COUNTING = """echo '{"doing": "counting", "part": 0.5}'; exec sleep 20"""
 
 
 def elsewhere(home: Path, does: str) -> subprocess.Popen[str]:
@@ -36,7 +37,7 @@ def doing(home: Path) -> str | None:
 
 
 def test_it_is_seen_and_not_begun_twice_and_an_end_before_its_time_is_told(tmp_path: Path) -> None:
-    other = elsewhere(tmp_path, """echo '{"doing": "counting", "part": 0.5}'; exec sleep 20""")
+    other = elsewhere(tmp_path, COUNTING)
     until(lambda: doing(tmp_path) == "counting")
     found = background.work(tmp_path, "trial")
     assert found is not None and found.going and (found.about, found.part) == ("r1", 0.5)
@@ -47,6 +48,18 @@ def test_it_is_seen_and_not_begun_twice_and_an_end_before_its_time_is_told(tmp_p
     assert found is not None and found.error == "it ended before it was done"
     background.forget(tmp_path)
     assert background.work(tmp_path, "trial") is None
+
+
+def test_whoever_may_not_write_is_told_of_work_all_the_same(tmp_path: Path) -> None:
+    other = elsewhere(tmp_path, COUNTING)
+    until(lambda: doing(tmp_path) == "counting")
+    [lock] = tmp_path.rglob("trial.lock")
+    lock.unlink()
+    lock.mkdir()  # nobody can open it for writing, whoever they are
+    found = background.work(tmp_path, "trial")
+    assert found is not None and found.going
+    other.kill()
+    other.communicate()
 
 
 def test_work_of_two_processes_takes_turns(tmp_path: Path) -> None:

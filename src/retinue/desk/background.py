@@ -62,7 +62,11 @@ def work(home: Path, name: str) -> Work | None:
         return None
     if not told.going:
         return told
-    if (lock := taken(_folder(home) / f"{name}.lock")) is None:
+    try:
+        lock = taken(_folder(home) / f"{name}.lock")
+    except StoreError:  # a home that may only be read does not tell
+        return told
+    if lock is None:
         return told
     os.close(lock)  # nobody is at it
     return replace(told, error="it ended before it was done")
