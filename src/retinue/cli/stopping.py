@@ -95,18 +95,16 @@ def _watch(end: int, ours: set[int], stop: Stop) -> None:
     count = 0
     with suppress(OSError):
         while True:
-            # Whoever begins a query forgets what was said to the last one, so it is said until it was heard.
-            unheard = count == 1 and stop.signal is None
-            if not select.select([end], [], [], 0.1 if unheard else None)[0]:
+            # A query that begins forgets what was said to the one before, so it is said until it was heard.
+            if unheard := count == 1 and stop.signal is None:
                 interrupt()
+            if not select.select([end], [], [], 0.1 if unheard else None)[0]:
                 continue
             if not (told := os.read(end, 64)):
                 return
             for number in told:
                 count += number in ours
-                if count == 1:
-                    interrupt()
-                elif count > 1:
+                if count > 1:
                     if sys.stderr.isatty():
                         os.write(2, b"\x1b[?25h\n")  # the progress bar has hidden the cursor
                     os._exit(128 + number)
