@@ -31,8 +31,8 @@ from retinue.store.work.reasons import reasons_of
 from retinue.store.work.record import record
 from retinue.store.work.responses import ENOUGH, responses, times_of
 from retinue.store.work.said import add_note
+from retinue.store.work.several import MOST
 from retinue.store.work.task_changes import (
-    MOST,
     close_task,
     close_tasks,
     give_tasks,

@@ -45,7 +45,10 @@ def whole(value: Any) -> Any:
 #: The largest whole number that every reader of JSON takes for itself and not for its neighbour.
 EXACT = 2**53
 #: A number of something in the store.
+# Limits before what comes before them: the document says only those of the number itself.
 Whole = Annotated[StrictInt, Field(ge=1, le=EXACT), BeforeValidator(whole)]
+#: Numbers of what is changed together.
+Several = Annotated[list[Whole], Field(min_length=1, max_length=500)]
 Day = Annotated[date, BeforeValidator(_day)]
 #: What `no_nul` refuses, as the document says it.
 _PLAIN: dict[str, Any] = {"pattern": r"^[^\u0000]*$"}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import AfterValidator, ConfigDict, Field
 
-from retinue.api.asked import MOST, Asked, Day, MaybeLong, Name, Text, Whole, no_nul
+from retinue.api.asked import MOST, Asked, Day, MaybeLong, Name, Several, Text, no_nul
 from retinue.desk.declared import KINDS
 
 PlaybookName = Annotated[str, Path(min_length=1, max_length=200), AfterValidator(no_nul)]
@@ -43,7 +43,7 @@ class CloseMany(Closing):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"alerts": [12, 13], "result": "The feed was late."}]}
     )
-    alerts: Annotated[list[Whole], Field(min_length=1, max_length=500)]
+    alerts: Several
 
 
 class TaskOfAlert(Asked):

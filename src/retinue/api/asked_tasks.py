@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, StrictInt
 
 from retinue.action.playbooks import Balance
-from retinue.api.asked import MOST, Asked, Day, MaybeLong, Name, Text, Whole, whole
+from retinue.api.asked import MOST, Asked, Day, MaybeLong, Name, Several, Text, Whole, whole
 from retinue.desk.tasks import Whose
 
 Flag = Annotated[bool, Field(strict=True)]
-# Limits before what comes before them: the document says only those of the number itself.
 _AMONG = "a team, or names, among whom it is shared out by `balance`"
 
 
@@ -77,7 +76,7 @@ class Tick(Asked):
 class Chosen(Asked):
     """Tasks that are changed together."""
 
-    tasks: Annotated[list[Whole], Field(min_length=1, max_length=500)]
+    tasks: Several
 
 
 class CloseMany(Chosen, Closing):

@@ -14,7 +14,7 @@ from retinue.api.shapes import shape
 from retinue.desk import alerts as desk
 from retinue.desk.acting import Done
 from retinue.store.work.alerts import Alert
-from retinue.store.work.task_changes import Changed
+from retinue.store.work.several import Changed
 
 reads = APIRouter(tags=["alerts"], responses=responses(401, 403, 404, 409, 422, 503))
 router = APIRouter(tags=["alerts"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))

@@ -18,7 +18,7 @@ from retinue.desk.account import seen
 from retinue.desk.acting import Done
 from retinue.desk.tasks import Responded, TaskAsk, TaskCard
 from retinue.store.work.interventions import Intervention, interventions_of
-from retinue.store.work.task_changes import Changed
+from retinue.store.work.several import Changed
 
 router = APIRouter(tags=["tasks"], responses=responses(400, 401, 403, 404, 409, 413, 422, 503))
 reads = APIRouter(tags=["tasks"], responses=responses(401, 403, 404, 409, 422, 503))

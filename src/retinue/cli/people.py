@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retinue.store.database import Store
     from retinue.store.people.access import Actor
     from retinue.store.people.people import Person
-    from retinue.store.work.task_changes import Changed
+    from retinue.store.work.several import Changed
 
 ROLES = ("admin", "ops", "leader", "csm", "reader")
 VIEWS = ("everything", "team", "own")

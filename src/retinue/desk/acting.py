@@ -22,7 +22,7 @@ from retinue.store.people.access import Actor
 from retinue.store.work import assignments, balancing, interventions, said, task_changes
 from retinue.store.work import tasks as work
 from retinue.store.work.said import OutcomeKind, OverrideKind
-from retinue.store.work.task_changes import Changed
+from retinue.store.work.several import Changed
 from retinue.workspace import Workspace
 
 #: What can be taken back.

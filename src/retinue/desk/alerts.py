@@ -34,7 +34,7 @@ from retinue.store.work.messages import Told, addressed, messages_about
 from retinue.store.work.outbox import key
 from retinue.store.work.plays import enrolments_of
 from retinue.store.work.record import standing
-from retinue.store.work.task_changes import Changed
+from retinue.store.work.several import Changed
 from retinue.store.work.tasks import Task, tasks_of
 from retinue.store.work.tasks import add_task as task_for
 from retinue.warehouse.facts.of_account import Looked

@@ -35,8 +35,6 @@ from retinue.workspace import Workspace
 PAGE = 50
 #: What background work of rehearsing a playbook is called, before the name of the playbook.
 REHEARSAL = "play"
-#: Tasks of an account among which those of an enrolment are looked for.
-MOST = 1000
 #: Accounts and acts of a rehearsal that are shown.
 SHOWN = 200
 
@@ -243,10 +241,9 @@ def enrolment(workspace: Workspace, actor: Actor, number: int) -> EnrolmentShown
     rows = standing(workspace.store, actor, [one.account_id])
     facts = _facts(one, rows[0] if rows else None, _label(one.playbook, book))
     words = {step.step: filled(step.what, facts) for step in steps_told(book)} if book else {}
-    given = {
-        task.id: task.title
-        for task in tasks_of(workspace.store, actor, account_id=one.account_id, status=None, limit=MOST)
-    }
+    numbers = [state.task for state in one.steps.values() if state.task is not None]
+    found = tasks_of(workspace.store, actor, numbers=numbers, status=None, limit=len(numbers))
+    given = {task.id: task.title for task in found}
     return EnrolmentShown(
         one,
         _label(one.playbook, book),

@@ -1,7 +1,6 @@
-"""Alerts that have been dealt with: one, or many at once. All audited.
+"""Alerts that have been dealt with: one, or many at once in a few statements. All audited.
 
-Many are closed in a few statements. What cannot be closed is told with its reason, and keeps no other
-from being closed. `now` is an aware datetime.
+`now` is an aware datetime.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Row, update
 
-from retinue.errors import NotFound, RetinueError, StoreError
+from retinue.errors import RetinueError, StoreError
 from retinue.store.database import Store, utc
-from retinue.store.people.access import Actor, in_scope, require
+from retinue.store.people.access import Actor, require
 from retinue.store.people.audit_log import write_audits
 from retinue.store.tables import alerts
-from retinue.store.work.task_changes import CHUNK, MOST, Changed
+from retinue.store.work.several import CHUNK, Changed, changeable, chosen_among
 
 #: Longest result.
 RESULT = 5000
@@ -36,11 +35,8 @@ def close_alert(store: Store, actor: Actor, alert: int, *, now: datetime, result
 def close_alerts(
     store: Store, actor: Actor, numbers: Collection[int], *, now: datetime, result: str | None = None
 ) -> Changed:
-    """The same of several, at most `MOST`."""
-    wanted = list(dict.fromkeys(numbers))
-    if not 1 <= len(wanted) <= MOST:
-        raise StoreError(f"1 to {MOST} alerts are closed at once, not {len(wanted)}", hint="choose some")
-    closed, refused = _close(store, actor, wanted, now, result)
+    """The same of several, as many as are changed at once."""
+    closed, refused = _close(store, actor, chosen_among(numbers, "alert", "closed"), now, result)
     return Changed(tuple(closed), {number: str(why) for number, why in refused.items()})
 
 
@@ -53,7 +49,7 @@ def _close(
         raise StoreError(f"a result has {RESULT:,} letters at most")
     values = {"closed_at": utc(now), "closed_by": actor.name, "result": told}
     with store.write() as connection:
-        rows, refused = _open(connection, actor, numbers)
+        rows, refused = changeable(connection, actor, alerts, "alert", numbers, _closed)
         own = [row.id for row in rows]
         for start in range(0, len(own), CHUNK):
             some = alerts.c.id.in_(own[start : start + CHUNK])
@@ -69,19 +65,5 @@ def _close(
     return own, refused
 
 
-def _open(
-    connection: Connection, actor: Actor, numbers: Sequence[int]
-) -> tuple[list[Row[Any]], dict[int, RetinueError]]:
-    """The open ones that the actor may see, in the order asked for, and what is with the others."""
-    found: dict[int, Row[Any]] = {}
-    for start in range(0, len(numbers), CHUNK):
-        some = alerts.c.id.in_(numbers[start : start + CHUNK])
-        query = select(alerts).where(some, in_scope(actor, alerts.c.account_id))
-        found.update((row.id, row) for row in connection.execute(query))
-    refused: dict[int, RetinueError] = {}
-    for number in numbers:
-        if number not in found:
-            refused[number] = NotFound(f"no alert {number}")
-        elif found[number].closed_at is not None:
-            refused[number] = StoreError(f"alert {number} is closed already")
-    return [found[number] for number in numbers if number not in refused], refused
+def _closed(row: Row[Any]) -> StoreError | None:
+    return None if row.closed_at is None else StoreError(f"alert {row.id} is closed already")

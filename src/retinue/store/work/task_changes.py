@@ -11,33 +11,20 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, update
 
 from retinue.action.playbooks import Balance
-from retinue.errors import NotFound, RetinueError, StoreError
+from retinue.errors import RetinueError, StoreError
 from retinue.store.database import Store, utc
-from retinue.store.people.access import Actor, in_scope, require
+from retinue.store.people.access import Actor, require
 from retinue.store.people.audit_log import write_audit, write_audits
 from retinue.store.tables import tasks
 from retinue.store.work.balancing import shared_out
+from retinue.store.work.several import CHUNK, Changed, changeable, chosen_among
 from retinue.store.work.tasks import TEXT, TITLE, items_of, text_of, written
-
-#: Tasks that are changed at once, at most, and numbers per statement.
-MOST, CHUNK = 500, 250
 
 #: What is written of each of these tasks.
 _Values = Callable[[Sequence[Row[Any]]], Sequence[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What became of several tasks or alerts: those that were changed, and why others were not, by number."""
-
-    changed: tuple[int, ...]
-    refused: Mapping[int, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"changed": list(self.changed), "refused": dict(self.refused)}
 
 
 def close_tasks(
@@ -247,28 +234,17 @@ def _alike(
 def _open(
     connection: Connection, actor: Actor, numbers: Sequence[int]
 ) -> tuple[list[Row[Any]], dict[int, RetinueError]]:
-    """The open ones of the tasks that the actor may see, in the order asked for, and what is with others."""
-    found: dict[int, Row[Any]] = {}
-    for start in range(0, len(numbers), CHUNK):
-        some = tasks.c.id.in_(numbers[start : start + CHUNK])
-        query = select(tasks).where(some, in_scope(actor, tasks.c.account_id))
-        found.update((row.id, row) for row in connection.execute(query))
-    refused: dict[int, RetinueError] = {}
-    for number in numbers:
-        if number not in found:
-            refused[number] = NotFound(f"no task {number}")
-        elif found[number].status != "open":
-            refused[number] = StoreError(
-                f"task {number} is {found[number].status} already", hint="add a new one"
-            )
-    return [found[number] for number in numbers if number not in refused], refused
+    return changeable(connection, actor, tasks, "task", numbers, _closed)
+
+
+def _closed(row: Row[Any]) -> StoreError | None:
+    if row.status == "open":
+        return None
+    return StoreError(f"task {row.id} is {row.status} already", hint="add a new one")
 
 
 def _many(numbers: Collection[int], change: Callable[[Sequence[int]], _Outcome]) -> Changed:
-    wanted = list(dict.fromkeys(numbers))
-    if not 1 <= len(wanted) <= MOST:
-        raise StoreError(f"1 to {MOST} tasks are changed at once, not {len(wanted)}", hint="choose some")
-    outcome = change(wanted)
+    outcome = change(chosen_among(numbers, "task", "changed"))
     refused = {number: str(why) for number, why in outcome.refused.items()}
     return Changed(tuple(number for number, _ in outcome.changed), refused)
 

@@ -135,14 +135,14 @@ def tasks_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
     status: State | None = "open",
     due_before: date | None = None,
     alert: int | None = None,
-    number: int | None = None,
+    numbers: Collection[int] | None = None,
     limit: int = 50,
     after: int | None = None,
     today: date | None = None,
 ) -> list[Task]:
     """Tasks for accounts that the actor may see, the earliest due first (those without a date last).
 
-    `after` is the id of the last task of the page before. `owners`: theirs only; `number`: that one
+    `after` is the id of the last task of the page before. `owners`: theirs only; `numbers`: those
     only. Without `today` those that are snoozed are among the open ones.
     """
     conditions: list[ColumnElement[bool]] = [in_scope(actor, tasks.c.account_id)]
@@ -156,8 +156,8 @@ def tasks_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
         conditions.append(tasks.c.due_on < due_before)
     if alert is not None:
         conditions.append(tasks.c.alert == alert)
-    if number is not None:
-        conditions.append(tasks.c.id == number)
+    if numbers is not None:
+        conditions.append(tasks.c.id.in_(numbers))
     due = func.coalesce(tasks.c.due_on, date.max)
     with store.read() as connection:
         if after is not None:
@@ -172,7 +172,7 @@ def tasks_of(  # noqa: PLR0913 - a list can be narrowed down in many ways
 
 def task_of(store: Store, actor: Actor, number: int) -> Task:
     """One task. Raises NotFound for one that the actor may not see."""
-    found = tasks_of(store, actor, number=number, status=None, limit=1)
+    found = tasks_of(store, actor, numbers=[number], status=None, limit=1)
     if not found:
         raise NotFound(f"no task {number}")
     return found[0]

@@ -16,7 +16,7 @@ from retinue.desk.book import CHOICES, offered
 from retinue.desk.declared import KINDS
 from retinue.errors import Forbidden, StoreError
 from retinue.store.work.alerts import Alert
-from retinue.store.work.task_changes import Changed
+from retinue.store.work.several import Changed
 from retinue.web.pages.account import address, asked_day, minus
 from retinue.web.pages.book import Address
 from retinue.web.pages.choosing import back, chosen, how_many, listed

@@ -18,7 +18,7 @@ from retinue.desk.book import offered
 from retinue.desk.tasks import TaskAsk, Whose, took
 from retinue.errors import StoreError
 from retinue.store.work.responses import ENOUGH
-from retinue.store.work.task_changes import Changed
+from retinue.store.work.several import Changed
 from retinue.store.work.tasks import State
 from retinue.web.pages.account import SAID, address, minus
 from retinue.web.pages.acting import day_in, line
