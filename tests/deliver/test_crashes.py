@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from retinue.store.database import Store
 from retinue.store.work import outbox
+from tests.deliver.conftest import STORES_AND_WORKERS
 from tests.deliver.forks import Forks, forks
 from tests.deliver.receivers import NOW, Request, http_receiver, message, moody
 
@@ -40,16 +41,7 @@ def left(store: Store) -> int:
 
 
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize(
-    ("store_url", "count"),
-    [
-        pytest.param("sqlite", 1, id="sqlite-one worker"),
-        pytest.param("postgresql", 2, id="postgresql-two workers"),
-        pytest.param("sqlite", 2, id="sqlite-two workers", marks=pytest.mark.long),
-        pytest.param("postgresql", 1, id="postgresql-one worker", marks=pytest.mark.long),
-    ],
-    indirect=["store_url"],
-)
+@STORES_AND_WORKERS
 @pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.long)])
 def test_no_message_is_lost_and_each_has_one_effect(store: Store, store_url: str, kills: int, count: int):
     """Half of the kills come just after the receiver took a message and before it says so."""

@@ -17,6 +17,7 @@ import pytest
 
 from retinue.workspace import Workspace
 from tests.alerts.quarter import Quarter, draw
+from tests.deliver.conftest import STORES_AND_WORKERS
 from tests.deliver.forks import Forks, forks
 from tests.deliver.receivers import Request, http_receiver, moody, outside
 from tests.deliver.test_passing import SECRET
@@ -106,16 +107,7 @@ def check(workspace: Workspace, taken: Taken, keys: set[str], twin: End) -> None
 
 
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize(
-    ("store_url", "count"),
-    [
-        pytest.param("sqlite", 1, id="sqlite-one worker"),
-        pytest.param("postgresql", 2, id="postgresql-two workers"),
-        pytest.param("sqlite", 2, id="sqlite-two workers", marks=pytest.mark.long),
-        pytest.param("postgresql", 1, id="postgresql-one worker", marks=pytest.mark.long),
-    ],
-    indirect=["store_url"],
-)
+@STORES_AND_WORKERS
 @pytest.mark.parametrize(
     ("kills", "days"), [(20, DAYS), pytest.param(200, LONG_DAYS, marks=pytest.mark.long)]
 )
