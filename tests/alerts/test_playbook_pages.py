@@ -80,6 +80,19 @@ def test_the_steps_of_an_account_are_told_with_what_is_known_of_it(evaluated: Wo
     ]
 
 
+def test_the_morning_of_the_day_it_starts_knows_nothing_of_an_enrolment_yet(evaluated: Workspace):
+    """That morning goes by the day before, on which what started it had not happened."""
+    enrolled = desk.enrolled(evaluated, OPERATOR).enrolments
+    assert enrolled
+    for start in sorted({one.enrolment.started_on for one in enrolled}):
+        advance(evaluated, now=noon(start - timedelta(days=1)))
+        for one in desk.enrolled(evaluated, OPERATOR).enrolments:
+            if one.enrolment.started_on == start:
+                assert one.enrolment.status == "active", one.enrolment.ended_because
+                assert {step.status for step in one.enrolment.steps.values()} == {"waiting"}
+    assert advance(evaluated, now=noon(max(one.enrolment.started_on for one in enrolled))).tasks
+
+
 def test_a_playbook_that_is_stopped_by_hand_drops_its_tasks_and_goes_on_no_more(evaluated: Workspace):
     advance(evaluated, now=NOW)
     [one] = desk.enrolled(evaluated, BOB, playbook="rescue", account_id="A-04").enrolments

@@ -86,8 +86,8 @@ def advance(
         return Played(0, 0, 0, 0, 0)
     desk = Playing.of(workspace, going, now, progress)
     count = {"advanced": 0, "tasks": 0, "messages": 0, "completed": 0, "stopped": 0}
-    # A past day is played as it was: what began after it does not go on.
-    for one in [one for one in going if one.started_on <= desk.day]:
+    # A past day is played as it was: it goes by the day before, and by nothing that began later.
+    for one in [one for one in going if one.started_on < desk.day]:
         if not go_on():
             break
         after, new, rows = desk.next(one)
